@@ -1,0 +1,197 @@
+import { z } from "zod";
+import { type Client, endpoint, queryInt } from "./endpoint.ts";
+import { errorCodes } from "./errors.ts";
+import { longPollMs } from "./limits.ts";
+import { activitySchema, inboundKinds, inboundStates, nameSchema, outboundStates, textSchema } from "./messages.ts";
+
+const limit = queryInt.min(1).max(500).default(100);
+const namespace = z.string().default("default");
+const code = z.enum(errorCodes);
+
+/** One line of a conversation, in either direction. */
+export const lineSchema = z.object({
+  id: z.string(),
+  /** `system` = a sentence of Copepod itself, such as a refusal or a dead letter. */
+  from: z.enum(["person", "agent", "system"]),
+  /** Place among the lines of all conversations; set for lines to the person only. */
+  position: z.int().optional(),
+  /** UTC milliseconds. */
+  time: z.int(),
+  text: z.string(),
+  sender: z.string().optional(),
+  /** Id of the message in whose turn the agent said this. */
+  inReplyTo: z.string().optional(),
+});
+export type Line = z.output<typeof lineSchema>;
+
+export const messageRowSchema = z.object({
+  id: z.string(),
+  direction: z.enum(["in", "out"]),
+  session: z.string(),
+  seq: z.int().optional(),
+  kind: z.string(),
+  state: z.enum([...inboundStates, ...outboundStates]),
+  attempt: z.int(),
+  conversation: z.string().optional(),
+  createdAt: z.int(),
+  retryAt: z.int().optional(),
+  code: code.optional(),
+  reason: z.string().optional(),
+  text: z.string(),
+});
+export type MessageRow = z.output<typeof messageRowSchema>;
+
+export const sessionRowSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  group: z.string(),
+  phase: z.enum(["Asleep", "Waking", "Awake", "Draining", "Failed"]),
+  epoch: z.int(),
+  podUid: z.string().optional(),
+  pending: z.int(),
+  oldestPendingAt: z.int().optional(),
+  lastActiveAt: z.int(),
+  /** Why the session is not awake although it has work. */
+  reason: z.string().optional(),
+  conversation: z.string().optional(),
+});
+export type SessionRow = z.output<typeof sessionRowSchema>;
+
+export const problemSchema = z.object({
+  file: z.string(),
+  line: z.int().optional(),
+  path: z.string().optional(),
+  reason: z.string(),
+});
+export type Problem = z.output<typeof problemSchema>;
+
+const resourceSchema = z.object({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+  spec: z.record(z.string(), z.unknown()),
+  status: z.record(z.string(), z.unknown()).optional(),
+});
+export type ResourceView = z.output<typeof resourceSchema>;
+
+/** Admin API: what the CLI (and later the console) uses. */
+export const adminApi = {
+  status: endpoint({
+    method: "GET",
+    path: "/v1/status",
+    summary: "The router's state: version, resource problems, supervisor, disk.",
+    input: z.object({}),
+    output: z.object({
+      version: z.string(),
+      ready: z.boolean(),
+      /** What keeps the router from being ready. */
+      reasons: z.array(z.string()),
+      problems: z.array(problemSchema),
+      channels: z.array(z.object({ channel: z.string(), state: z.string(), detail: z.string().optional() })),
+    }),
+  }),
+  listResources: endpoint({
+    method: "GET",
+    path: "/v1/resources/:kind",
+    summary: "Resources of one kind, with their status.",
+    input: z.object({ kind: z.string(), namespace }),
+    output: z.object({ items: z.array(resourceSchema) }),
+  }),
+  applyResource: endpoint({
+    method: "PUT",
+    path: "/v1/resources",
+    summary: "Writes one resource into the resources folder, after the same checks as a file there.",
+    input: z.object({ resource: z.record(z.string(), z.unknown()) }),
+    output: z.object({ result: z.enum(["created", "configured", "unchanged"]), kind: z.string(), name: z.string() }),
+  }),
+  listSessions: endpoint({
+    method: "GET",
+    path: "/v1/sessions",
+    summary: "Sessions, the last active first.",
+    input: z.object({ namespace, limit }),
+    output: z.object({ items: z.array(sessionRowSchema) }),
+  }),
+  listMessages: endpoint({
+    method: "GET",
+    path: "/v1/messages",
+    summary: "Rows of both directions, the newest first.",
+    input: z.object({
+      session: z.string().optional(),
+      state: z.enum([...inboundStates, ...outboundStates]).optional(),
+      kind: z.enum(inboundKinds).optional(),
+      limit,
+    }),
+    output: z.object({ items: z.array(messageRowSchema) }),
+  }),
+  retry: endpoint({
+    method: "POST",
+    path: "/v1/messages/:id/retry",
+    summary: "Makes a dead letter, or a delivery with unknown outcome, pending again.",
+    input: z.object({ id: z.string() }),
+    output: z.object({ item: messageRowSchema }),
+  }),
+  backup: endpoint({
+    method: "POST",
+    path: "/v1/backup",
+    summary: "Copies the queue database while it is in use.",
+    input: z.object({ path: z.string().min(1).max(4_096) }),
+    output: z.object({ path: z.string(), bytes: z.int() }),
+  }),
+  say: endpoint({
+    method: "POST",
+    path: "/v1/terminal/messages",
+    summary: "A person says something in a terminal conversation.",
+    input: z.object({
+      /** Name of the terminal conversation. */
+      conversation: nameSchema,
+      /** Agent group that shall answer; without it the wirings decide. */
+      group: nameSchema.optional(),
+      sender: nameSchema,
+      text: textSchema,
+      dedupeKey: nameSchema,
+    }),
+    output: z.object({
+      id: z.string(),
+      duplicate: z.boolean(),
+      session: z.string(),
+      /** Replies come after this position. */
+      position: z.int(),
+    }),
+  }),
+  events: endpoint({
+    method: "GET",
+    path: "/v1/terminal/events",
+    summary: "What a terminal conversation heard after a position, and what the agent is doing; long poll.",
+    input: z.object({
+      conversation: nameSchema,
+      after: queryInt,
+      /** Version of the activity that the caller has seen; another one answers the poll. */
+      activityVersion: queryInt.default(-1),
+      waitMs: queryInt.min(0).max(longPollMs),
+    }),
+    output: z.object({
+      lines: z.array(lineSchema),
+      position: z.int(),
+      activity: activitySchema,
+      activityVersion: z.int(),
+      /** Ids of the conversation's messages that wait or are being answered. */
+      open: z.array(z.string()),
+    }),
+  }),
+  history: endpoint({
+    method: "GET",
+    path: "/v1/terminal/history",
+    summary: "The last lines of a terminal conversation, oldest first, and the position behind them.",
+    input: z.object({ conversation: nameSchema, limit }),
+    output: z.object({ lines: z.array(lineSchema), position: z.int() }),
+  }),
+  stop: endpoint({
+    method: "POST",
+    path: "/v1/terminal/stop",
+    summary: "Stops the turn that is running for a terminal conversation.",
+    input: z.object({ conversation: nameSchema, sender: nameSchema }),
+    output: z.object({ stopping: z.boolean() }),
+  }),
+};
+
+export type AdminClient = Client<typeof adminApi>;

@@ -1,0 +1,23 @@
+/** Names of environment variables that the supervisor (or the operator) sets and a program's `config.ts` reads. */
+export const environment = {
+  /** Folder of resources, queue, volumes and logs. */
+  home: "COPEPOD_HOME",
+  /** `1` = end when stdin closes: the program is the child of a supervisor. */
+  endWithStdin: "COPEPOD_END_WITH_STDIN",
+  logLevel: "COPEPOD_LOG_LEVEL",
+  /** Paths of Unix sockets. */
+  mailboxSocket: "COPEPOD_MAILBOX_SOCKET",
+  channelSocket: "COPEPOD_CHANNEL_SOCKET",
+  adminSocket: "COPEPOD_ADMIN_SOCKET",
+  supervisorSocket: "COPEPOD_SUPERVISOR_SOCKET",
+  proxySocket: "COPEPOD_PROXY_SOCKET",
+  /** File with the token of a proxy or adapter host; read anew for each request, since tokens rotate. */
+  tokenFile: "COPEPOD_TOKEN_FILE",
+  /** The session's random placeholder: authenticates the runner at its proxy. */
+  placeholder: "COPEPOD_PLACEHOLDER",
+  /** Folder that the proxy writes and the agent only reads. */
+  instructionsDir: "COPEPOD_INSTRUCTIONS_DIR",
+  workspace: "COPEPOD_WORKSPACE",
+  agentDir: "COPEPOD_AGENT_DIR",
+  channelType: "COPEPOD_CHANNEL_TYPE",
+} as const;

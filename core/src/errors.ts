@@ -1,0 +1,239 @@
+import { z } from "zod";
+
+interface ErrorEntry {
+  /** HTTP status of the answer that carries the code. */
+  readonly status: number;
+  readonly meaning: string;
+  /** What the reader of the message can do about it. */
+  readonly cure: string;
+}
+
+/** Every code that Copepod answers, prints or stores. `docs/reference/errors.md` is generated from this table. */
+export const errorCatalogue = {
+  invalid: {
+    status: 400,
+    meaning: "The input does not have the shape that is asked for.",
+    cure: "Mend what the message names. Nothing was changed.",
+  },
+  unauthorized: {
+    status: 401,
+    meaning: "The request carries no valid token.",
+    cure: "Use the token of this installation, or the Unix socket of the run folder.",
+  },
+  forbidden: {
+    status: 403,
+    meaning: "The caller is known but may not do this.",
+    cure: "Ask an owner or admin to give the role, or use what the caller may use.",
+  },
+  notFound: {
+    status: 404,
+    meaning: "Nothing of that name exists.",
+    cure: "List what exists with `copepod get`.",
+  },
+  methodNotAllowed: {
+    status: 405,
+    meaning: "The path exists, but not with this method.",
+    cure: "See docs/reference/api.md for the calls.",
+  },
+  conflict: {
+    status: 409,
+    meaning: "The state has moved on, so the request no longer applies.",
+    cure: "Read the present state and decide again.",
+  },
+  superseded: {
+    status: 409,
+    meaning: "Another runner instance, pod or epoch holds the session now.",
+    cure: "The old runner exits; nothing else is to be done.",
+  },
+  tooLarge: {
+    status: 413,
+    meaning: "The body or a part of it is larger than the limit in the message.",
+    cure: "Send less at once.",
+  },
+  podUnknown: {
+    status: 425,
+    meaning: "The router does not know this pod or its token yet.",
+    cure: "Try again in a moment; the proxy does so by itself.",
+  },
+  laneFull: {
+    status: 429,
+    meaning: "A session has as many open messages as it may have.",
+    cure: "Wait for the agent's answer, then send again.",
+  },
+  rateLimited: {
+    status: 429,
+    meaning: "A sender or a provider is above its rate.",
+    cure: "Wait for the time in the message, then send again.",
+  },
+  cancelled: {
+    status: 409,
+    meaning: "A person stopped the turn before it ended.",
+    cure: "Send the message again if it should be answered after all.",
+  },
+  senderUnknown: {
+    status: 403,
+    meaning: "The wiring answers known senders only, and no User resource lists this sender.",
+    cure: "Add the identity to a User with a role for the agent group.",
+  },
+  notWired: {
+    status: 404,
+    meaning: "No wiring sends this conversation to an agent group.",
+    cure: "Apply a Wiring for the channel and the conversation.",
+  },
+  groupMissing: {
+    status: 404,
+    meaning: "A wiring or a command names an agent group that does not exist.",
+    cure: "Apply the AgentGroup, or mend the name.",
+  },
+  destinationUnknown: {
+    status: 404,
+    meaning: "The agent named a destination that is not in its address book.",
+    cure: "Use a name from the list of destinations.",
+  },
+  attemptsExhausted: {
+    status: 500,
+    meaning: "A message was tried as often as it may be and never came to an end.",
+    cure: "See the last error with `copepod get dead-letters`, mend the cause, then `copepod retry`.",
+  },
+  expired: {
+    status: 504,
+    meaning: "A message waited longer than it may.",
+    cure: "Mend the channel or the agent, then `copepod retry`.",
+  },
+  providerAuth: {
+    status: 502,
+    meaning: "The provider refused the credentials.",
+    cure: "Give the agent group a valid credential, then `copepod retry`.",
+  },
+  providerFailed: {
+    status: 502,
+    meaning: "The provider ended the turn with an error that a retry does not cure.",
+    cure: "Read the sentence behind the code; change the message or the agent group.",
+  },
+  providerMissing: {
+    status: 500,
+    meaning: "The agent group names a provider that is not installed.",
+    cure: "Use one that the message lists.",
+  },
+  channelFailed: {
+    status: 502,
+    meaning: "The platform refused the message for good.",
+    cure: "Read the sentence behind the code; the conversation may be gone or closed to the bot.",
+  },
+  channelAuth: {
+    status: 502,
+    meaning: "The platform refused the channel's credentials.",
+    cure: "Renew the channel's secret, then `copepod retry`.",
+  },
+  outcomeUnknown: {
+    status: 502,
+    meaning: "The platform may or may not have shown the message, and has no history to look it up in.",
+    cure: "Look into the chat; `copepod retry` sends it again.",
+  },
+  startFailed: {
+    status: 503,
+    meaning: "The session's process could not be started several times in a row.",
+    cure: "Read the reason with `copepod get sessions`; the start is tried again by itself.",
+  },
+  busy: {
+    status: 429,
+    meaning: "All running sessions that the agent group may have are taken.",
+    cure: "Wait for the place in line, or raise `session.maxRunning`.",
+  },
+  timeout: {
+    status: 504,
+    meaning: "The answer did not come within the time that was given.",
+    cure: "Give more time with `--timeout`; the message is kept and goes on.",
+  },
+  unavailable: {
+    status: 503,
+    meaning: "A part of Copepod is not running or is starting.",
+    cure: "Try again in a moment; `copepod doctor` says what is missing.",
+  },
+  diskFull: {
+    status: 507,
+    meaning: "The disk of the queue is full. Nothing was accepted or lost.",
+    cure: "Make room on the disk that the message names; the router goes on by itself.",
+  },
+  databaseNewer: {
+    status: 500,
+    meaning: "The queue database was written by a newer version of Copepod.",
+    cure: "Install that version, or restore a backup made by this one.",
+  },
+  databaseHeld: {
+    status: 500,
+    meaning: "Another router holds the queue database.",
+    cure: "End the other router. One that was killed is replaced at once.",
+  },
+  databaseDamaged: {
+    status: 500,
+    meaning: "The queue database fails its integrity check.",
+    cure: "Restore the last backup; see docs/operations.md.",
+  },
+  networkFileSystem: {
+    status: 500,
+    meaning: "The queue database lies on a network file system, where SQLite loses data.",
+    cure: "Put COPEPOD_HOME on a local disk.",
+  },
+  sqliteTooOld: {
+    status: 500,
+    meaning: "The SQLite library has a known fault that loses acknowledged rows.",
+    cure: "Run `npm ci` again, so that the pinned better-sqlite3 is used.",
+  },
+  alreadyRunning: {
+    status: 409,
+    meaning: "A supervisor already runs for this COPEPOD_HOME.",
+    cure: "Use it (`copepod chat`), or end it first.",
+  },
+  notRunning: {
+    status: 503,
+    meaning: "No Copepod runs for this COPEPOD_HOME.",
+    cure: "Start it with `npm start`, or `copepod up`.",
+  },
+  internal: {
+    status: 500,
+    meaning: "A fault inside Copepod. The log has the details under the request id.",
+    cure: "Report it with the request id and the log.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export const errorCodes = Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]];
+
+/** The one error type. Its message is a sentence for a person; whatever else is thrown is a fault or an outage. */
+export class CopepodError extends Error {
+  override readonly name = "CopepodError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** What is not a CopepodError is always "internal": its text is for our log, never for a user. */
+export const codeOf = (error: unknown): ErrorCode => (error instanceof CopepodError ? error.code : "internal");
+
+export const statusOf = (code: ErrorCode): number => errorCatalogue[code].status;
+
+/** Body of every answer with status 400 or more. */
+export const errorBodySchema = z.object({
+  error: z.object({ code: z.enum(errorCodes), message: z.string(), requestId: z.string().optional() }),
+});
+
+/** The first problem of a zod error as one sentence: where, and what is wrong there. */
+export function describeIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  if (!issue) return "the input is not valid";
+  const where = issue.path.map(String).join(".") || "the input";
+  const more = error.issues.length > 1 ? ` (and ${error.issues.length - 1} more)` : "";
+  return `${where}: ${issue.message}${more}`;
+}
+
+/** Parses at an edge. @throws CopepodError `invalid` with the path of the first problem. */
+export function parseInput<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new CopepodError("invalid", describeIssue(result.error), { cause: result.error });
+}
