@@ -85,7 +85,10 @@ export const channelApi = {
     summary: "Leases the next deliveries, at most one per conversation; waits for one when there is none.",
     input: z.object({
       instance,
-      limit: z.int().min(1).max(maxRowsPerTake),
+      /** Deliveries that the host has; those it holds without knowing (a lost answer) are sent again, not as uncertain. */
+      held: z.array(z.string()).max(maxRowsPerTake),
+      /** 0 = nothing new: keeps the leases of a host that is busy with all it can do at once. */
+      limit: z.int().min(0).max(maxRowsPerTake),
       waitMs: z.int().min(0).max(longPollMs),
       /** Version of the typing list that the host has; a newer one answers the poll. */
       typingVersion: z.int().nonnegative(),

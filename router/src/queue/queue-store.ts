@@ -229,11 +229,11 @@ export interface QueueStore extends AsyncDisposable {
 
   // --- out ---
   channelHello(channel: string, instance: string): Promise<{ readonly cursor: string | undefined }>;
-  /** Heads of the channel's lanes, leased to the instance. */
+  /** What the instance holds beyond `held`, then heads of the channel's lanes, leased to the instance; `limit` 0 = only renews. */
   leaseOut(
     channel: string,
     instance: string,
-    limit: number,
+    input: { readonly held: readonly string[]; readonly limit: number },
   ): Promise<{ readonly deliveries: readonly Delivery[]; readonly nextAt: number | undefined }>;
   completeOut(channel: string, instance: string, id: string, platformMessageId: string): Promise<Written>;
   failOut(channel: string, instance: string, id: string, error: ChannelError): Promise<Written>;
