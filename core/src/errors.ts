@@ -30,11 +30,6 @@ export const errorCatalogue = {
     meaning: "Nothing of that name exists.",
     cure: "List what exists with `copepod get`.",
   },
-  methodNotAllowed: {
-    status: 405,
-    meaning: "The path exists, but not with this method.",
-    cure: "See docs/reference/api.md for the calls.",
-  },
   conflict: {
     status: 409,
     meaning: "The state has moved on, so the request no longer applies.",

@@ -28,5 +28,3 @@ export const maxContextRowsPerSession = 100;
 export const maxInboundAttempts = 5;
 /** A message out is tried for this long before it becomes a dead letter. */
 export const maxOutboundAgeMs = 60 * 60_000;
-/** Messages that one sender may send in a minute. */
-export const senderRatePerMinute = 120;

@@ -1,0 +1,205 @@
+import { identityOf, keyOf, splitKey } from "@copepod/core/addresses";
+import type { InboundEvent } from "@copepod/core/channel-api";
+import { CopepodError, type ErrorCode } from "@copepod/core/errors";
+import type { Channel } from "@copepod/crds/channel";
+import type { Announcer } from "../http/announcer.ts";
+import type { RouterMetrics } from "../metrics.ts";
+import type {
+  AcceptEvent,
+  AcceptOutcome,
+  AcceptRow,
+  Clock,
+  Conversation,
+  QueueStore,
+  RefusedRow,
+} from "../queue/queue-store.ts";
+import type { ResourceStore } from "../resources/resource-store.ts";
+import type { Activities } from "../sessions/activities.ts";
+import type { GroupLimits } from "../sessions/group-limits.ts";
+import { sessionNameOf } from "../sessions/session-name.ts";
+import type { WishWriter } from "../sessions/wish-writer.ts";
+import type { Directory } from "./directory.ts";
+import type { RateLimiter } from "./rate-limiter.ts";
+import type { Reminders } from "./reminders.ts";
+import { type Decision, route } from "./route.ts";
+
+export interface InboundDeps {
+  readonly store: QueueStore;
+  readonly resources: Pick<ResourceStore, "current">;
+  readonly directory: Directory;
+  readonly limiter: RateLimiter;
+  readonly reminders: Reminders;
+  readonly limits: GroupLimits;
+  readonly wishes: WishWriter;
+  readonly activities: Activities;
+  readonly announcer: Announcer;
+  readonly metrics: RouterMetrics;
+  readonly clock: Clock;
+}
+
+export interface AcceptInput {
+  /** Row key of the Channel. */
+  readonly channel: string;
+  readonly events: readonly InboundEvent[];
+  readonly cursor?: string | undefined;
+  readonly chosenGroup?: string | undefined;
+}
+
+export interface Accepted {
+  readonly counts: { accepted: number; duplicates: number; refused: number };
+  /** For each event, what became of it, in order. */
+  readonly events: readonly {
+    readonly conversation: Conversation;
+    readonly rows: readonly AcceptRow[];
+    readonly outcomes: readonly AcceptOutcome[];
+    readonly refused: readonly RefusedRow[];
+  }[];
+}
+
+interface Planned extends AcceptEvent {
+  readonly conversation: Conversation;
+}
+
+/** Types of channels that the router serves itself: a message out is delivered by its commit. */
+const servedTypes: ReadonlySet<string> = new Set(["terminal"]);
+
+export const isServedByRouter = (type: string): boolean => servedTypes.has(type);
+
+/** What a platform said becomes rows: route, one commit, then wake and announce. Resolves after the commit. */
+export class Inbound {
+  readonly #deps: InboundDeps;
+
+  constructor(deps: InboundDeps) {
+    this.#deps = deps;
+  }
+
+  async accept(input: AcceptInput): Promise<Accepted> {
+    const channel = this.#channelOf(input.channel);
+    const planned = await Promise.all(input.events.map((event) => this.#plan(event, channel, input)));
+    const cursor = input.cursor === undefined ? undefined : { channel: input.channel, value: input.cursor };
+    const written = await this.#deps.store.acceptBatch(planned, cursor);
+    this.#deps.announcer.written(written);
+    const events = planned.map((plan, index) => ({ ...plan, outcomes: written.outcomes[index] ?? [] }));
+    const counts = { accepted: 0, duplicates: 0, refused: 0 };
+    for (const event of events) this.#follow(event, counts);
+    return { counts, events };
+  }
+
+  #channelOf(key: string): Channel {
+    const channel = this.#deps.resources.current().channels.get(key);
+    if (!channel) throw new CopepodError("notFound", `the channel “${splitKey(key).name}” does not exist`);
+    return channel;
+  }
+
+  async #plan(event: InboundEvent, channel: Channel, { channel: key, chosenGroup }: AcceptInput): Promise<Planned> {
+    const { namespace, name: channelName } = splitKey(key);
+    const conversation = await this.#deps.directory.introduce(
+      {
+        namespace,
+        channel: channelName,
+        address: event.conversation.address,
+        name: event.conversation.name,
+        isGroup: event.conversation.kind === "Group",
+        servedByRouter: isServedByRouter(channel.spec.type),
+      },
+      event.sender,
+    );
+    const resources = this.#deps.resources.current();
+    const decisions = route({ namespace, channelName, channel, event, chosenGroup, resources });
+    const rate = channel.spec.senderRatePerMinute;
+    const withinRate = decisions.length === 0 || this.#deps.limiter.admit(keyOf(key, event.sender.id), rate);
+    const allowed = withinRate ? decisions : [tooFast];
+    return {
+      conversation,
+      rows: allowed.flatMap((decision) => this.#rowOf(decision, event, conversation)),
+      refused: allowed.flatMap((decision) => this.#refusalOf(decision, event, conversation)),
+    };
+  }
+
+  #rowOf(decision: Decision, event: InboundEvent, conversation: Conversation): AcceptRow[] {
+    if (decision.kind !== "deliver") return [];
+    const { namespace, channel } = conversation;
+    const group = keyOf(namespace, decision.group);
+    const key = sessionKeyOf(decision.sessionMode, conversation.id, event.thread);
+    return [
+      {
+        session: {
+          session: sessionNameOf(namespace, decision.group, key),
+          group,
+          keyKind: key.kind,
+          conversation: key.conversation,
+          thread: key.thread,
+          maxRunning: this.#deps.limits.of(group).maxRunning,
+        },
+        kind: "chat",
+        dedupeKey: `${conversation.id} ${event.dedupeKey}`,
+        trigger: decision.trigger,
+        due: this.#deps.clock.now(),
+        replyTo: { conversation: conversation.id, thread: event.thread },
+        destinationName: event.conversation.name ?? `${channel} ${event.conversation.address}`,
+        sender: { identity: identityOf(channel, event.sender.id), name: event.sender.name ?? event.sender.id },
+        body: { text: event.text, ...(event.quote ? { quote: event.quote } : {}) },
+        trace: undefined,
+      },
+    ];
+  }
+
+  #refusalOf(decision: Decision, event: InboundEvent, conversation: Conversation): RefusedRow[] {
+    if (decision.kind !== "refuse") return [];
+    const tell = this.#deps.reminders.due(`${decision.code} ${conversation.id}`);
+    // A sender above the rate must not fill the disk with refusals either: one row stands for all of a quiet hour.
+    if (decision.code === "rateLimited" && !tell) {
+      this.#deps.metrics.refused(decision.code);
+      return [];
+    }
+    return [
+      {
+        conversation: conversation.id,
+        dedupeKey: `${event.dedupeKey} ${decision.code}`,
+        code: decision.code,
+        reason: decision.reason,
+        sender: identityOf(conversation.channel, event.sender.id),
+        // What a stranger wrote is not kept.
+        body: {},
+        tell: tell ? { thread: event.thread } : false,
+      },
+    ];
+  }
+
+  #follow(event: Accepted["events"][number], counts: Accepted["counts"]): void {
+    for (const { code } of event.refused) this.#deps.metrics.refused(code);
+    counts.refused += event.refused.length;
+    event.outcomes.forEach((outcome, index) => {
+      const row = event.rows[index];
+      if (!row) return;
+      this.#deps.metrics.accepted(outcome.outcome);
+      if (outcome.outcome === "duplicate") counts.duplicates += 1;
+      else if (outcome.outcome === "laneFull") counts.refused += 1;
+      else {
+        counts.accepted += 1;
+        this.#wake(row, outcome.wake.kind, event.conversation);
+      }
+    });
+  }
+
+  #wake(row: AcceptRow, wake: "none" | "awake" | "woken" | "waiting", conversation: Conversation): void {
+    const { session } = row.session;
+    const { wishes, activities, announcer, metrics } = this.#deps;
+    if (wake === "woken" || wake === "waiting") metrics.wake(wake);
+    if (wake === "woken") wishes.poke(session);
+    if (wake === "woken" || wake === "awake") activities.started(session, conversation, row.replyTo.thread);
+    announcer.sessionChanged(session);
+  }
+}
+
+const tooFast: Decision = {
+  kind: "refuse",
+  code: "rateLimited" satisfies ErrorCode,
+  reason: "You send more messages than one person may. Please wait a minute.",
+};
+
+function sessionKeyOf(mode: "Shared" | "PerThread" | "AgentShared", conversation: string, thread: string | undefined) {
+  if (mode === "AgentShared") return { kind: "Group", conversation: undefined, thread: undefined } as const;
+  if (mode === "PerThread" && thread !== undefined) return { kind: "Thread", conversation, thread } as const;
+  return { kind: "Conversation", conversation, thread: undefined } as const;
+}

@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { keyOf, splitKey } from "@copepod/core/addresses";
+import { CopepodError } from "@copepod/core/errors";
+import type { SessionContext } from "@copepod/core/mailbox-api";
+import type { AgentGroup } from "@copepod/crds/agent-group";
+import type { QueueStore } from "../queue/queue-store.ts";
+import type { ResourceStore } from "../resources/resource-store.ts";
+import { composeInstructions } from "./instructions.ts";
+
+const versionLength = 16;
+
+interface Entry {
+  readonly agentGroup: AgentGroup;
+  readonly context: SessionContext;
+}
+
+/** What a session is told about itself. Kept per awake session, and made anew when its group or address book changes. */
+export class Contexts {
+  readonly #store: Pick<QueueStore, "wish" | "destinations">;
+  readonly #resources: Pick<ResourceStore, "current">;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(store: Pick<QueueStore, "wish" | "destinations">, resources: Pick<ResourceStore, "current">) {
+    this.#store = store;
+    this.#resources = resources;
+  }
+
+  async of(session: string): Promise<SessionContext> {
+    const entry = this.#entries.get(session);
+    const group = entry ? keyOf(splitKey(session).namespace, entry.context.group) : await this.#groupOf(session);
+    const agentGroup = this.#resources.current().agentGroups.get(group);
+    if (!agentGroup) throw new CopepodError("groupMissing", `the agent group “${splitKey(group).name}” does not exist`);
+    if (entry?.agentGroup === agentGroup) return entry.context;
+    const context = compose(session, agentGroup, await this.#store.destinations(session));
+    this.#entries.set(session, { agentGroup, context });
+    return context;
+  }
+
+  /** Rows from a conversation that is not in the address book as it was told: it has grown. */
+  sawDestinations(session: string, names: readonly string[]): void {
+    const known = this.#entries.get(session)?.context.destinations.map(({ name }) => name);
+    if (known && names.some((name) => !known.includes(name))) this.#entries.delete(session);
+  }
+
+  forget(session: string): void {
+    this.#entries.delete(session);
+  }
+
+  async #groupOf(session: string): Promise<string> {
+    const wish = await this.#store.wish(session);
+    if (wish) return wish.group;
+    throw new CopepodError("notFound", "the session does not exist");
+  }
+}
+
+function compose(
+  session: string,
+  { metadata, spec }: AgentGroup,
+  addressBook: readonly SessionContext["destinations"][number][],
+) {
+  const destinations = addressBook.map(({ name, displayName }) => ({ name, displayName }));
+  const context = {
+    session,
+    group: metadata.name,
+    provider: spec.agent.provider,
+    maxMessagesPerPrompt: spec.agent.maxMessagesPerPrompt,
+    timeZone: spec.timeZone,
+    instructions: composeInstructions({ group: metadata.name, text: spec.instructions, destinations }),
+    destinations,
+  };
+  const version = createHash("sha256").update(JSON.stringify(context)).digest("hex").slice(0, versionLength);
+  return { version, ...context };
+}

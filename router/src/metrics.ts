@@ -1,0 +1,81 @@
+import type { ErrorCode } from "@copepod/core/errors";
+import { inboundStates, outboundStates } from "@copepod/core/messages";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { QueueStats } from "./queue/queue-store.ts";
+
+interface FinishedReply {
+  readonly statusCode: number;
+  readonly elapsedTime: number;
+}
+
+/** Prometheus metrics of the router. Labels are bounded: never a session, a conversation or a sender. */
+export class RouterMetrics {
+  readonly #registry = new Registry();
+  readonly #http = this.#histogram("copepod_http_request_duration_seconds", "Requests by listener and route", [
+    "listener",
+    "route",
+    "status",
+  ]);
+  readonly #accepted = this.#counter("copepod_messages_in_total", "Rows in, by outcome", ["outcome"]);
+  readonly #refused = this.#counter("copepod_messages_refused_total", "Messages refused, by code", ["code"]);
+  readonly #delivered = this.#counter("copepod_deliveries_total", "Deliveries by outcome", ["outcome"]);
+  readonly #turns = this.#counter("copepod_turns_total", "Turns by how they ended", ["outcome"]);
+  readonly #wakes = this.#counter("copepod_wakes_total", "Sessions woken, refused or put to sleep", ["outcome"]);
+  readonly #rows = this.#gauge("copepod_queue_rows", "Rows by direction and state", ["direction", "state"]);
+  readonly #oldest = this.#gauge("copepod_queue_oldest_pending_seconds", "Age of the oldest pending row", []);
+  readonly #wal = this.#gauge("copepod_queue_wal_bytes", "Size of the write-ahead log", []);
+  readonly #problems = this.#gauge("copepod_resource_problems", "Resource files that can't be used", []);
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  httpRequest(listener: string, route: string, { statusCode, elapsedTime }: FinishedReply): void {
+    this.#http.observe({ listener, route, status: String(statusCode) }, elapsedTime / 1_000);
+  }
+
+  accepted(outcome: "accepted" | "duplicate" | "laneFull"): void {
+    this.#accepted.inc({ outcome });
+  }
+
+  refused(code: ErrorCode): void {
+    this.#refused.inc({ code });
+  }
+
+  delivered(outcome: "sent" | "failed"): void {
+    this.#delivered.inc({ outcome });
+  }
+
+  turn(outcome: "finished" | "cancelled" | "failed"): void {
+    this.#turns.inc({ outcome });
+  }
+
+  wake(outcome: "woken" | "waiting" | "asleep" | "startFailed"): void {
+    this.#wakes.inc({ outcome });
+  }
+
+  resourceProblems(count: number): void {
+    this.#problems.set(count);
+  }
+
+  /** Text in Prometheus' format. */
+  async render(stats: QueueStats, now: number): Promise<string> {
+    for (const state of inboundStates) this.#rows.set({ direction: "in", state }, stats.inbound[state]);
+    for (const state of outboundStates) this.#rows.set({ direction: "out", state }, stats.outbound[state]);
+    this.#oldest.set(stats.oldestPendingAt === undefined ? 0 : Math.max(0, now - stats.oldestPendingAt) / 1_000);
+    this.#wal.set(stats.walBytes);
+    return await this.#registry.metrics();
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram(name: string, help: string, labelNames: string[]): Histogram {
+    return new Histogram({ name, help, labelNames, registers: [this.#registry] });
+  }
+}
