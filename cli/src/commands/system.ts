@@ -1,0 +1,113 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { AdminClient } from "@copepod/core/admin-api";
+import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
+import { CopepodError } from "@copepod/core/errors";
+import { type Context, tell } from "../context.ts";
+import { makeFirstRun } from "../home/first-run.ts";
+import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
+
+/** A person who waits this long without a word begins to doubt. */
+const progressAfterMs = 2_000;
+/** A router that has not become ready in this time needs its person. */
+const readyTimeoutMs = 60_000;
+
+/** The whole system, started by this process. */
+export interface System {
+  readonly supervisor: OpenSupervisor;
+  readonly admin: AdminClient;
+  /** Resolves with why the system can't go on by itself: a signal, or a router that does not start. */
+  readonly ended: Promise<EndCause>;
+  /** Ends it; a second signal makes that hurry. */
+  close(): Promise<void>;
+}
+
+export type EndCause =
+  | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly kind: "routerFailed"; readonly reason: string };
+
+/**
+ * Starts the system and waits until the router is ready.
+ * @throws CopepodError `alreadyRunning`; `unavailable` when the router does not become ready, or a signal came first
+ */
+export async function startSystem(context: Context): Promise<System> {
+  const written = await makeFirstRun(context.settings.home, context.userName);
+  if (written.length > 0) {
+    tell(context, `First run: made ${context.settings.home}/resources with a sample agent (${written.join(", ")}).`);
+  }
+  const supervisor = await context.openSupervisor({
+    config: context.settings,
+    uid: context.uid,
+    say: (sentence) => tell(context, sentence),
+  });
+  const { ended, stopListening } = watchEnd(context, supervisor);
+  const connection = await context.connect(context.settings);
+  const close = async () => {
+    await connection.close();
+    await supervisor.close();
+    stopListening();
+  };
+  try {
+    await readyOrEnded(context, connection.admin, ended);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { supervisor, admin: connection.admin, ended, close };
+}
+
+function watchEnd(context: Context, supervisor: OpenSupervisor) {
+  const signalled = Promise.withResolvers<EndCause>();
+  let signals = 0;
+  const stopListening = context.onSignal((signal) => {
+    signals++;
+    if (signals > 1) supervisor.kill();
+    signalled.resolve({ kind: "signal", signal });
+  });
+  const failed = supervisor.routerFailed.then((reason): EndCause => ({ kind: "routerFailed", reason }));
+  return { ended: Promise.race([signalled.promise, failed]), stopListening };
+}
+
+async function readyOrEnded(context: Context, admin: AdminClient, ended: Promise<EndCause>): Promise<void> {
+  const giveUp = new AbortController();
+  const early = ended.then((cause) => {
+    giveUp.abort();
+    throw endError(cause);
+  });
+  await Promise.race([untilReady(context, admin, giveUp.signal), early]);
+}
+
+export function endError(cause: EndCause): CopepodError {
+  switch (cause.kind) {
+    case "signal":
+      return new CopepodError("cancelled", `asked to end by ${cause.signal}`);
+    case "routerFailed":
+      return new CopepodError("unavailable", `the router does not start: it ${cause.reason}`);
+  }
+}
+
+/** Waits until the router answers that it is ready; says after a while what it waits for. */
+export async function untilReady(context: Context, admin: AdminClient, signal: AbortSignal): Promise<void> {
+  const startedAt = performance.now();
+  let said = "";
+  for (let attempt = 1; ; attempt++) {
+    const hindrance = await whatHinders(admin, signal);
+    if (hindrance === undefined) return;
+    const waitedMs = performance.now() - startedAt;
+    if (waitedMs > readyTimeoutMs) throw new CopepodError("unavailable", `Copepod is not ready: ${hindrance}`);
+    if (waitedMs > progressAfterMs && hindrance !== said) {
+      said = hindrance;
+      tell(context, `Still starting: ${hindrance}.`);
+    }
+    await delay(Math.min(backoffMs(reconnectBackoff, attempt, context.random()), 500), undefined, { signal });
+  }
+}
+
+async function whatHinders(admin: AdminClient, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const status = await admin.status({}, { signal });
+    return status.ready ? undefined : status.reasons.join("; ") || "the router is not ready";
+  } catch (error) {
+    if (error instanceof CopepodError && error.code === "unavailable") return "the router does not answer yet";
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+import { type Context, tell } from "../context.ts";
+import { endError, startSystem } from "./system.ts";
+
+/** The system in the foreground, until a signal ends it. */
+export async function up(context: Context): Promise<number> {
+  tell(context, "Copepod is starting …");
+  const system = await startSystem(context);
+  tell(context, "Copepod is ready.");
+  tell(context, `  resources  ${context.settings.home}/resources`);
+  tell(context, `  logs       ${system.supervisor.logs}`);
+  tell(context, `  sockets    ${system.supervisor.run.folder}`);
+  tell(context, `Chat with "copepod chat" in another terminal. Ctrl-C ends it.`);
+  const cause = await system.ended;
+  tell(context, cause.kind === "signal" ? "Copepod is ending …" : "Copepod can't go on.");
+  await system.close();
+  if (cause.kind === "routerFailed") throw endError(cause);
+  tell(context, "Copepod has ended.");
+  return 0;
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { CommanderError } from "commander";
+import { readConfig } from "./config.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { connectAdmin } from "./http/connect.ts";
+import { buildProgram } from "./program.ts";
+import { openSupervisor } from "./supervisor/open-supervisor.ts";
+
+const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+const user = userInfo();
+
+const program = buildProgram({
+  io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
+  version,
+  userName: user.username,
+  uid: user.uid,
+  config: (home) =>
+    readConfig({ ...process.env, ...(home === undefined ? {} : { COPEPOD_HOME: home }) }, process.cwd()),
+  connect: connectAdmin,
+  openSupervisor,
+  onSignal: (listener) => {
+    for (const signal of endSignals) process.on(signal, listener);
+    return () => {
+      for (const signal of endSignals) process.off(signal, listener);
+    };
+  },
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+  randomKey: randomUUID,
+  random: Math.random,
+});
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+}

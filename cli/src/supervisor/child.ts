@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createLastWords } from "./last-words.ts";
+import type { LogFile } from "./log-file.ts";
+import { processIdentity } from "./orphans.ts";
+import type { Exit } from "./restart.ts";
+
+/** How long the last output of an ended process is waited for. */
+const lastOutputMs = 1_000;
+
+export interface Command {
+  /** Path of the program's main file. */
+  readonly script: string;
+  /** The whole environment of the child. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly log: LogFile;
+}
+
+/** A process that was started. */
+export interface Child {
+  readonly exited: Promise<Exit>;
+  /** Asks it to end. */
+  terminate(): void;
+  /** Ends it at once, with all that it started. */
+  kill(): void;
+}
+
+export type StartChild = (command: Command) => Child;
+
+/**
+ * Starts programs with this Node. Each gets an own process group: Ctrl-C in our terminal reaches us only, so that we end
+ * the children in order. Each gets a pipe as stdin that is never written: its end tells the child that we are gone.
+ * @param childrenFolder where each living child has a file, see `endOrphans`.
+ */
+export function createStartChild(childrenFolder: string): StartChild {
+  return ({ script, env, log }) => {
+    const child = spawn(process.execPath, [script], { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    const { pid } = child;
+    const note = pid === undefined ? undefined : join(childrenFolder, String(pid));
+    if (pid !== undefined && note) writeFileSync(note, processIdentity(pid) ?? "");
+    const exited = waitForExit(child, log).finally(() => {
+      if (note) rmSync(note, { force: true });
+    });
+    return {
+      exited,
+      terminate: () => child.kill("SIGTERM"),
+      kill: () => pid !== undefined && killGroup(pid),
+    };
+  };
+}
+
+function waitForExit(child: ChildProcess, log: LogFile): Promise<Exit> {
+  const errors = createLastWords();
+  const output = createLastWords();
+  child.stdout?.on("data", (chunk: Buffer) => {
+    log.write(chunk);
+    output.hear(chunk.toString("utf8"));
+  });
+  child.stderr?.on("data", (chunk: Buffer) => {
+    log.write(chunk);
+    errors.hear(chunk.toString("utf8"));
+  });
+  child.stdin?.on("error", () => {});
+  return new Promise((resolve) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null, words?: string) =>
+      resolve({ code, signal, lastWords: words ?? errors.line() ?? output.line() });
+    child.once("error", (error) => end(null, null, error.message));
+    child.once("exit", (code, signal) => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      // What it wrote last is still in the pipes; a process that left the group may hold them for ever.
+      const timer = setTimeout(() => end(code, signal), lastOutputMs);
+      child.once("close", () => {
+        clearTimeout(timer);
+        end(code, signal);
+      });
+    });
+  });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nobody is left in the group.
+  }
+}

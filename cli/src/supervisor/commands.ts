@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { environment } from "@copepod/core/environment";
+import type { HomeLayout, RunLayout } from "../home/layout.ts";
+
+/** Names that any program may need from the person's environment. Everything else stays out, keys above all. */
+const passedOn = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS"];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Places {
+  readonly home: HomeLayout;
+  readonly run: RunLayout;
+  readonly logLevel: string;
+}
+
+/** What every child gets. */
+export function commonEnvironment(own: Environment, logLevel: string): Record<string, string> {
+  const passed = passedOn.flatMap((name) => {
+    const value = own[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(passed), [environment.logLevel]: logLevel, [environment.endWithStdin]: "1" };
+}
+
+export function routerEnvironment({ home, run }: Places): Record<string, string> {
+  return {
+    [environment.home]: home.home,
+    [environment.mailboxSocket]: run.mailboxSocket,
+    [environment.channelSocket]: run.channelSocket,
+    [environment.adminSocket]: run.adminSocket,
+    [environment.supervisorSocket]: run.supervisorSocket,
+  };
+}
+
+export function hostEnvironment({ run }: Places, type: string, tokenFile: string): Record<string, string> {
+  return {
+    [environment.channelSocket]: run.channelSocket,
+    [environment.channelType]: type,
+    [environment.tokenFile]: tokenFile,
+  };
+}
+
+export interface PairFolders {
+  readonly proxySocket: string;
+  readonly tokenFile: string;
+  readonly instructions: string;
+  readonly workspace: string;
+  readonly agentDir: string;
+}
+
+/**
+ * @param group and session: folder names, already checked.
+ * @param short names the pair in the run folder, where paths must be short.
+ */
+export function pairFolders(
+  { home, run }: Places,
+  names: { group: string; session: string; short: string },
+): PairFolders {
+  const own = join(run.sessions, names.short);
+  const volume = join(home.home, "volumes", names.group);
+  return {
+    proxySocket: join(own, "proxy.sock"),
+    tokenFile: join(own, "token"),
+    instructions: join(own, "instructions"),
+    workspace: join(volume, "sessions", names.session),
+    agentDir: join(volume, "agent"),
+  };
+}
+
+export function proxyEnvironment({ run }: Places, folders: PairFolders, placeholder: string): Record<string, string> {
+  return {
+    [environment.proxySocket]: folders.proxySocket,
+    [environment.placeholder]: placeholder,
+    [environment.mailboxSocket]: run.mailboxSocket,
+    [environment.tokenFile]: folders.tokenFile,
+    [environment.instructionsDir]: folders.instructions,
+  };
+}
+
+export function runnerEnvironment(folders: PairFolders, placeholder: string): Record<string, string> {
+  return {
+    [environment.proxySocket]: folders.proxySocket,
+    [environment.placeholder]: placeholder,
+    [environment.workspace]: folders.workspace,
+    [environment.agentDir]: folders.agentDir,
+    [environment.instructionsDir]: folders.instructions,
+    HOME: join(folders.workspace, "home"),
+  };
+}

@@ -1,0 +1,134 @@
+import { mkdir, realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { supervisorApi } from "@copepod/core/supervisor-api";
+import pino from "pino";
+import type { CliConfig } from "../config.ts";
+import { homeLayout, type RunLayout, runFolderFor, runLayout } from "../home/layout.ts";
+import { type ApiServer, serveApi } from "../http/serve-api.ts";
+import { createStartChild } from "./child.ts";
+import { commonEnvironment } from "./commands.ts";
+import { takeLock } from "./lock.ts";
+import { openLogFile } from "./log-file.ts";
+import { endOrphans } from "./orphans.ts";
+import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder } from "./run-folder.ts";
+import { defaultGraces, type Graces, type Scripts, Supervisor } from "./supervisor.ts";
+
+export interface SupervisorOptions {
+  readonly config: CliConfig;
+  readonly uid: number;
+  say(sentence: string): void;
+  readonly scripts?: Scripts;
+  readonly graces?: Graces;
+  random?(): number;
+}
+
+/** A supervisor with its lock, folders, socket and router. */
+export interface OpenSupervisor {
+  readonly run: RunLayout;
+  readonly logs: string;
+  /** See `Supervisor.routerFailed`. */
+  readonly routerFailed: Promise<string>;
+  /** Ends the whole system. */
+  close(): Promise<void>;
+  /** Makes a running `close` end at once. */
+  kill(): void;
+}
+
+/**
+ * Starts the whole system for one home.
+ * @throws CopepodError `alreadyRunning`, `forbidden` (a run folder of somebody else)
+ */
+export async function openSupervisor(options: SupervisorOptions): Promise<OpenSupervisor> {
+  const { config, uid } = options;
+  await mkdir(config.home, { recursive: true, mode: 0o700 });
+  const home = homeLayout(await realpath(config.home));
+  await mkdir(home.logs, { recursive: true, mode: 0o700 });
+  const lock = takeLock(home.lock);
+  try {
+    const folder = runFolderFor(home.home, uid, config.runtimeDir);
+    const orphans = await endLeftBehind([(await linkedRunFolder(home)) ?? folder, folder], uid);
+    const run = await prepareRunFolder(folder, uid);
+    const own = openLogFile(join(home.logs, "supervisor.log"));
+    const log = pino({ level: config.logLevel }, own);
+    if (orphans > 0) log.warn({ orphans }, "processes of a killed supervisor ended");
+    const supervisor = new Supervisor({
+      places: { home, run, logLevel: config.logLevel },
+      scripts: options.scripts ?? installedScripts(),
+      childEnvironment: commonEnvironment(config.own, config.logLevel),
+      graces: options.graces ?? defaultGraces,
+      startChild: createStartChild(run.children),
+      openLog: (name) => openLogFile(join(home.logs, `${name}.log`)),
+      monotonic: () => performance.now(),
+      random: options.random ?? Math.random,
+      background: (work) => {
+        work.catch((error: unknown) => log.error({ err: error }, "background work failed"));
+      },
+      log,
+      say: options.say,
+    });
+    const server = await serveSupervisor(supervisor, run.supervisorSocket);
+    await linkRunFolder(home, run.folder);
+    log.info({ home: home.home, run: run.folder }, "supervisor started");
+    supervisor.startRouter();
+    return {
+      run,
+      logs: home.logs,
+      routerFailed: supervisor.routerFailed,
+      async close() {
+        await supervisor.close();
+        await server[Symbol.asyncDispose]();
+        log.info("supervisor ended");
+        await rm(run.folder, { recursive: true, force: true });
+        await rm(home.runLink, { force: true });
+        own[Symbol.dispose]();
+        lock[Symbol.dispose]();
+      },
+      kill: () => supervisor.kill(),
+    };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The killed supervisor may have had another environment, and so another run folder. */
+async function endLeftBehind(folders: readonly string[], uid: number): Promise<number> {
+  let ended = 0;
+  for (const folder of folders) {
+    if (await isOwnFolder(folder, uid)) ended += await endOrphans(runLayout(folder).children);
+  }
+  return ended;
+}
+
+function serveSupervisor(supervisor: Supervisor, socketPath: string): Promise<ApiServer> {
+  return serveApi(
+    supervisorApi,
+    {
+      putWanted: async ({ session, ...wish }) => {
+        supervisor.putWanted(session, wish);
+        return {};
+      },
+      putChannels: async ({ channels }) => {
+        await supervisor.putChannels(channels);
+        return {};
+      },
+      watch: async ({ version, waitMs }, { signal }) => {
+        const { pods, hosts, ...rest } = await supervisor.watch(version, waitMs, signal);
+        return { ...rest, pods: [...pods], hosts: [...hosts] };
+      },
+    },
+    socketPath,
+  );
+}
+
+/** The programs' main files, wherever npm has put their packages. */
+function installedScripts(): Scripts {
+  const script = (name: string) => fileURLToPath(import.meta.resolve(name));
+  return {
+    router: script("@copepod/router/main"),
+    host: script("@copepod/adapter-host/main"),
+    proxy: script("@copepod/credential-proxy/main"),
+    runner: script("@copepod/agent-image/runner/main"),
+  };
+}

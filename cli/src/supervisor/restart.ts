@@ -1,0 +1,44 @@
+import { backoffMs, startBackoff } from "@copepod/core/backoff";
+
+/** A process that lived this long had started; its end is no failed start. */
+const startedAfterMs = 10_000;
+/** After so many failed starts in a row, somebody has to be told. */
+export const maxFailedStarts = 5;
+
+/** How a process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly lastWords: string | undefined;
+}
+
+interface Ended {
+  readonly exit: Exit;
+  readonly livedMs: number;
+  /** Failed starts in a row before this one. */
+  readonly failures: number;
+  /** In [0, 1). */
+  readonly random: number;
+}
+
+export interface Restart {
+  readonly failures: number;
+  readonly delayMs: number;
+  /** Why the process ended, in one sentence. */
+  readonly reason: string;
+}
+
+/**
+ * What follows the end of a process that should run. One that was killed from outside (by the kernel for its memory, or
+ * by a person) has not failed to start, however young it was: its own doing is what counts.
+ */
+export function decideRestart({ exit, livedMs, failures, random }: Ended): Restart {
+  const started = livedMs >= startedAfterMs || exit.signal === "SIGKILL" || exit.signal === "SIGTERM";
+  const now = started ? 0 : failures + 1;
+  return { failures: now, delayMs: backoffMs(startBackoff, Math.max(1, now), random), reason: describeExit(exit) };
+}
+
+export function describeExit({ code, signal, lastWords }: Exit): string {
+  const how = signal ? `ended by ${signal}` : `ended with exit code ${code ?? "unknown"}`;
+  return lastWords ? `${how}: ${lastWords}` : how;
+}

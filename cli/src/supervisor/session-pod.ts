@@ -1,0 +1,127 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Pod } from "@copepod/core/supervisor-api";
+import { folderName } from "../home/layout.ts";
+import { type PairFolders, pairFolders, proxyEnvironment, runnerEnvironment } from "./commands.ts";
+import type { PodState } from "./decide.ts";
+import { type Kept, keepRunning } from "./keep.ts";
+import type { LogFile } from "./log-file.ts";
+import type { SupervisorDeps } from "./supervisor.ts";
+
+interface PodInput {
+  /** Row keys. */
+  readonly session: string;
+  readonly group: string;
+  readonly epoch: number;
+}
+
+/** One proxy and one runner, which share an identity (pod UID, token) that outlives a restart of either. */
+export class SessionPod {
+  readonly epoch: number;
+  #stage: PodState["stage"] = "up";
+  readonly #input: PodInput;
+  readonly #publish: (pod: Pod) => void;
+  readonly #deps: SupervisorDeps;
+  readonly #folders: PairFolders;
+  readonly #podUid = randomUUID();
+  readonly #token = randomBytes(32).toString("base64url");
+  readonly #kept: Kept[] = [];
+  readonly #logs: LogFile[] = [];
+  readonly #prepared: Promise<void>;
+
+  /**
+   * @param publish called with each state of the pod, the first time before anything is started.
+   * @throws CopepodError `invalid` for a name that can't be a folder
+   */
+  constructor(input: PodInput, publish: (pod: Pod) => void, deps: SupervisorDeps) {
+    this.epoch = input.epoch;
+    this.#input = input;
+    this.#publish = publish;
+    this.#deps = deps;
+    this.#folders = pairFolders(deps.places, {
+      group: folderName(input.group),
+      session: folderName(input.session),
+      short: this.#podUid.replaceAll("-", "").slice(0, 12),
+    });
+    this.#tell("Starting");
+    this.#prepared = this.#start().catch((error: Error) => {
+      this.#fail(`the session has no folder: ${error.message}`);
+    });
+  }
+
+  get stage(): PodState["stage"] {
+    return this.#stage;
+  }
+
+  /** Ends both; resolves when both are gone and their folder in the run folder is removed. May be called again. */
+  async end(graceMs: number): Promise<void> {
+    if (this.#stage === "up") this.#tell("Draining");
+    this.#stage = "ending";
+    await this.#prepared;
+    await Promise.all(this.#kept.map((one) => one.end(graceMs)));
+    for (const log of this.#logs) log[Symbol.dispose]();
+    await rm(dirname(this.#folders.proxySocket), { recursive: true, force: true });
+  }
+
+  /** Ends the grace time of a running `end`. */
+  kill(): void {
+    for (const one of this.#kept) one.kill();
+  }
+
+  async #start(): Promise<void> {
+    await prepare(this.#folders, this.#token);
+    if (this.#stage !== "up") return;
+    const placeholder = randomBytes(32).toString("base64url");
+    const { places, scripts } = this.#deps;
+    this.#keep("proxy", scripts.proxy, proxyEnvironment(places, this.#folders, placeholder));
+    this.#keep("runner", scripts.runner, runnerEnvironment(this.#folders, placeholder));
+    this.#tell("Running");
+  }
+
+  #keep(program: "proxy" | "runner", script: string, env: Readonly<Record<string, string>>): void {
+    const log = this.#deps.openLog(`${program}-${folderName(this.#input.session)}`);
+    this.#logs.push(log);
+    const command = { script, env: { ...this.#deps.childEnvironment, ...env }, log };
+    this.#kept.push(
+      keepRunning(
+        {
+          name: `${program} of ${this.#input.session}`,
+          start: () => this.#deps.startChild(command),
+          onFailing: (reason) => {
+            this.#fail(`the ${program} ${reason}`);
+            return false;
+          },
+        },
+        this.#deps,
+      ),
+    );
+  }
+
+  #fail(reason: string): void {
+    if (this.#stage !== "up") return;
+    this.#stage = "failed";
+    this.#deps.log.warn({ session: this.#input.session, epoch: this.epoch, reason }, "session failed to start");
+    this.#tell("Failed", reason);
+    this.#deps.background(Promise.all(this.#kept.map((one) => one.end(0))));
+  }
+
+  #tell(phase: Pod["phase"], reason?: string): void {
+    this.#publish({
+      session: this.#input.session,
+      epoch: this.epoch,
+      podUid: this.#podUid,
+      tokenHash: createHash("sha256").update(this.#token).digest("hex"),
+      phase,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+}
+
+/** The agent's folders stay for ever; what is in the run folder belongs to this pair. */
+async function prepare(folders: PairFolders, token: string): Promise<void> {
+  await mkdir(folders.instructions, { recursive: true, mode: 0o700 });
+  await writeFile(folders.tokenFile, token, { mode: 0o600 });
+  await mkdir(join(folders.workspace, "home"), { recursive: true, mode: 0o700 });
+  await mkdir(folders.agentDir, { recursive: true, mode: 0o700 });
+}
