@@ -29,7 +29,9 @@ const spec = z
       .describe("What holds for conversations of the channel, unless a wiring says otherwise."),
     senderRatePerMinute: countSchema(1, 1_000_000)
       .default(defaultSenderRatePerMinute)
-      .describe(`Messages that one person may send in a minute; more are refused. Default ${defaultSenderRatePerMinute}.`),
+      .describe(
+        `Messages that one person may send in a minute; more are refused. Default ${defaultSenderRatePerMinute}.`,
+      ),
   })
   .describe("What people decided about the channel.");
 

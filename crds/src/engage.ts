@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { compilePattern } from "./pattern.ts";
+import { withRule } from "./rule.ts";
+
+/** Longest pattern, in characters. */
+const maxPatternLength = 256;
+
+const patternSchema = withRule(z.string().min(1).max(maxPatternLength), {
+  // A pattern that does not compile is an error inside CEL. `|| true` would swallow it, a membership test does not.
+  cel: "''.matches(self) in [true, false]",
+  message: "must be a regular expression without look-around and back-references",
+  holds: (pattern) => compilePattern(pattern) !== undefined,
+});
+
+const engageObject = z.strictObject({
+  mode: z
+    .enum(["Pattern", "Mention"])
+    .default("Pattern")
+    .describe(
+      "Pattern: messages that match. Mention: messages that address the agent; in a direct conversation all do. " +
+        'Default "Pattern".',
+    ),
+  pattern: patternSchema
+    .default(".")
+    .describe('Regular expression for mode Pattern, searched for in the text. Default ".", every message.'),
+});
+
+/** Which messages start a turn. */
+export const engageSchema = withRule(engageObject, {
+  cel: "self.mode == 'Pattern' || self.pattern == '.'",
+  message: "pattern is only for mode Pattern",
+  holds: ({ mode, pattern }) => mode === "Pattern" || pattern === ".",
+});
+export type Engage = z.output<typeof engageSchema>;
+
+export const unknownSendersSchema = z.enum(["Strict", "Public"]);
+export const unaddressedSchema = z.enum(["Drop", "Accumulate"]);

@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { type Definition, resourceSchema } from "./definition.ts";
+import { lineSchema, resourceNameSchema, timeSchema } from "./fields.ts";
+import { withRule, withTransitionRule } from "./rule.ts";
+
+/** Longest id of a conversation or thread, in characters. */
+const maxIdLength = 512;
+
+const keyObject = z.strictObject({
+  kind: z
+    .enum(["Conversation", "Thread", "Group", "Schedule"])
+    .describe("What the session belongs to: a conversation, one thread of it, the whole agent group, or a schedule."),
+  conversation: lineSchema(maxIdLength).min(1).optional().describe("Id of the conversation's row."),
+  thread: lineSchema(maxIdLength).min(1).optional().describe("Thread within the conversation."),
+});
+
+const conversationNamed = withRule(keyObject, {
+  cel: "!(self.kind in ['Conversation', 'Thread']) || has(self.conversation)",
+  message: "conversation is required for the kinds Conversation and Thread",
+  holds: ({ kind, conversation }) => !["Conversation", "Thread"].includes(kind) || conversation !== undefined,
+});
+
+const key = withRule(conversationNamed, {
+  cel: "(self.kind == 'Thread') == has(self.thread)",
+  message: "thread is required for the kind Thread, and for no other",
+  holds: ({ kind, thread }) => (kind === "Thread") === (thread !== undefined),
+});
+
+const spec = withTransitionRule(
+  z
+    .strictObject({
+      group: resourceNameSchema.describe("Agent group that answers."),
+      key: key.describe("What the session belongs to. Never changes."),
+      wake: z
+        .strictObject({
+          wanted: z.boolean().default(false).describe("Whether the session should be awake. Default false."),
+          epoch: z.int().min(0).default(0).describe("Number of the wake; only grows. Default 0."),
+        })
+        .prefault({})
+        .describe("The router's wish. Only the router writes it."),
+    })
+    .describe("What the session is, and whether it should be awake."),
+  { rule: "self.group == oldSelf.group && self.key == oldSelf.key", message: "group and key never change" },
+);
+
+const status = z.strictObject({
+  phase: z
+    .enum(["Asleep", "Waking", "Awake", "Draining", "Failed"])
+    .optional()
+    .describe("Where the session is between asleep and awake."),
+  podUid: lineSchema(64).optional().describe("UID of the running pod."),
+  epoch: z.int().min(0).optional().describe("Epoch of the running pod."),
+  pending: z.int().min(0).optional().describe("Messages that wait for the agent."),
+  oldestPendingAt: timeSchema.optional().describe("Time of the oldest waiting message."),
+  lastActiveAt: timeSchema.optional().describe("Time of the last message or turn."),
+  reason: lineSchema(1_024).optional().describe("Why the session is not awake although it has work."),
+});
+
+export const sessionSchema = resourceSchema("Session", spec);
+/** One conversation of one agent group, with at most one running pod. */
+export type Session = z.output<typeof sessionSchema>;
+
+export const sessionDefinition: Definition = {
+  kind: "Session",
+  plural: "sessions",
+  shortName: "cpsess",
+  description: "One conversation of one agent group, with at most one running pod. Made by the router.",
+  decidedByPeople: false,
+  schema: sessionSchema,
+  spec,
+  status,
+  columns: [
+    { name: "Group", type: "string", jsonPath: ".spec.group", description: "Agent group" },
+    { name: "Phase", type: "string", jsonPath: ".status.phase", description: "Between asleep and awake" },
+    { name: "Pending", type: "integer", jsonPath: ".status.pending", description: "Messages that wait" },
+    { name: "Oldest", type: "date", jsonPath: ".status.oldestPendingAt", description: "Age of the oldest of them" },
+    { name: "Last-Active", type: "date", jsonPath: ".status.lastActiveAt", description: "Last message or turn" },
+    { name: "Reason", type: "string", jsonPath: ".status.reason", description: "Why it is not awake" },
+    { name: "Pod", type: "string", jsonPath: ".status.podUid", description: "UID of the running pod" },
+  ],
+};
