@@ -29,7 +29,7 @@ export interface OpenSupervisor {
   readonly logs: string;
   /** See `Supervisor.routerFailed`. */
   readonly routerFailed: Promise<string>;
-  /** Ends the whole system. */
+  /** Ends the whole system. May be called again. */
   close(): Promise<void>;
   /** Makes a running `close` end at once. */
   kill(): void;
@@ -71,18 +71,23 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     await linkRunFolder(home, run.folder);
     log.info({ home: home.home, run: run.folder }, "supervisor started");
     supervisor.startRouter();
+    const closeAll = async () => {
+      await supervisor.close();
+      await server[Symbol.asyncDispose]();
+      log.info("supervisor ended");
+      await rm(run.folder, { recursive: true, force: true });
+      await rm(home.runLink, { force: true });
+      own[Symbol.dispose]();
+      lock[Symbol.dispose]();
+    };
+    let closed: Promise<void> | undefined;
     return {
       run,
       logs: home.logs,
       routerFailed: supervisor.routerFailed,
-      async close() {
-        await supervisor.close();
-        await server[Symbol.asyncDispose]();
-        log.info("supervisor ended");
-        await rm(run.folder, { recursive: true, force: true });
-        await rm(home.runLink, { force: true });
-        own[Symbol.dispose]();
-        lock[Symbol.dispose]();
+      close: () => {
+        closed ??= closeAll();
+        return closed;
       },
       kill: () => supervisor.kill(),
     };

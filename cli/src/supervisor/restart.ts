@@ -33,12 +33,15 @@ export interface Restart {
  * by a person) has not failed to start, however young it was: its own doing is what counts.
  */
 export function decideRestart({ exit, livedMs, failures, random }: Ended): Restart {
-  const started = livedMs >= startedAfterMs || exit.signal === "SIGKILL" || exit.signal === "SIGTERM";
+  const started = livedMs >= startedAfterMs || wasKilled(exit);
   const now = started ? 0 : failures + 1;
   return { failures: now, delayMs: backoffMs(startBackoff, Math.max(1, now), random), reason: describeExit(exit) };
 }
 
-export function describeExit({ code, signal, lastWords }: Exit): string {
-  const how = signal ? `ended by ${signal}` : `ended with exit code ${code ?? "unknown"}`;
-  return lastWords ? `${how}: ${lastWords}` : how;
+export function describeExit(exit: Exit): string {
+  const how = exit.signal ? `ended by ${exit.signal}` : `ended with exit code ${exit.code ?? "unknown"}`;
+  return exit.lastWords && !wasKilled(exit) ? `${how}: ${exit.lastWords}` : how;
 }
+
+/** Its last words then have nothing to do with its end. */
+const wasKilled = ({ signal }: Exit): boolean => signal === "SIGKILL" || signal === "SIGTERM";

@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { describe, it } from "node:test";
+import type { Pod } from "@copepod/core/supervisor-api";
+import { isAlive, startTestSystem, until } from "./fixtures/harness.ts";
+
+const session = "default/helper-0123456789ab";
+const group = "default/helper";
+const isRunning = (pod: Pod | undefined) => pod?.phase === "Running";
+const isGone = (pod: Pod | undefined) => pod === undefined;
+
+describe("a session that is wanted", () => {
+  it("gets a proxy and a runner with only what they need", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    const pod = await test.pod(session, isRunning);
+    const [proxy] = await until(async () => orNone(await test.started("proxy-helper-0123456789ab")), "the proxy");
+    const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
+    assert.ok(pod && proxy && runner);
+
+    const tokenFile = proxy.env.COPEPOD_TOKEN_FILE ?? "";
+    const token = await readFile(tokenFile, "utf8");
+    assert.equal((await stat(tokenFile)).mode & 0o777, 0o600);
+    assert.equal(createHash("sha256").update(token).digest("hex"), pod.tokenHash);
+
+    assert.equal(runner.env.COPEPOD_PLACEHOLDER, proxy.env.COPEPOD_PLACEHOLDER);
+    assert.equal(runner.env.COPEPOD_PROXY_SOCKET, proxy.env.COPEPOD_PROXY_SOCKET);
+    assert.equal(runner.env.COPEPOD_WORKSPACE, `${test.home}/volumes/helper/sessions/helper-0123456789ab`);
+    assert.equal(runner.env.COPEPOD_AGENT_DIR, `${test.home}/volumes/helper/agent`);
+    assert.equal(runner.env.HOME, `${runner.env.COPEPOD_WORKSPACE}/home`);
+    assert.ok(existsSync(runner.env.HOME) && existsSync(runner.env.COPEPOD_AGENT_DIR ?? ""));
+    for (const name of ["SECRET", "COPEPOD_TOKEN_FILE", "COPEPOD_MAILBOX_SOCKET"]) assert.ok(!(name in runner.env));
+  });
+
+  it("keeps its pod UID and token when one of its processes dies", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    const before = await test.pod(session, isRunning);
+    const [first] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
+    process.kill(first?.pid ?? 0, "SIGKILL");
+    await until(async () => (await test.started("runner-helper-0123456789ab")).length === 2, "the second runner");
+    assert.deepEqual(await test.pod(session, isRunning), before);
+    assert.equal((await test.started("proxy-helper-0123456789ab")).length, 1);
+  });
+
+  it("is replaced for a greater epoch, the old processes gone first", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    const old = await test.pod(session, isRunning);
+    const [first] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group });
+    const fresh = await test.pod(session, (pod) => pod?.epoch === 2);
+    assert.equal(isAlive(first?.pid ?? 0), false);
+    assert.notEqual(fresh?.podUid, old?.podUid);
+    assert.notEqual(fresh?.tokenHash, old?.tokenHash);
+  });
+
+  it("refuses an epoch before the last one", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group });
+    const late = test.supervisor.putWanted({ session, wanted: false, epoch: 1, group });
+    await assert.rejects(late, { code: "superseded" });
+  });
+
+  it("fails with a reason after five starts that failed, and rests until a greater epoch", async () => {
+    await using test = await startTestSystem({ runner: "failing" });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    const failed = await test.pod(session, (pod) => pod?.phase === "Failed");
+    assert.equal(failed?.reason, "the runner ended with exit code 7: Error: the fixture fails on purpose");
+    const [proxy] = await test.started("proxy-helper-0123456789ab");
+    await until(() => !isAlive(proxy?.pid ?? 0), "the end of the proxy");
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    assert.equal((await test.pod(session, () => true))?.phase, "Failed");
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group });
+    await test.pod(session, (pod) => pod?.epoch === 2 && pod.phase !== "Failed");
+  });
+
+  for (const name of ["default/../../etc", "default/..", "other/helper", "default/A"]) {
+    it(`is refused under the name ${name}`, async () => {
+      await using test = await startTestSystem();
+      const put = test.supervisor.putWanted({ session: name, wanted: true, epoch: 1, group });
+      await assert.rejects(put, { code: "invalid" });
+    });
+  }
+});
+
+describe("a session that is not wanted any more", () => {
+  it("loses its processes and its place in the run folder, and keeps its files", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.pod(session, isRunning);
+    const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 1, group });
+    await test.pod(session, isGone);
+    assert.equal(isAlive(runner?.pid ?? 0), false);
+    assert.equal(existsSync(dirname(runner?.env.COPEPOD_PROXY_SOCKET ?? "")), false);
+    assert.equal(existsSync(runner?.env.COPEPOD_WORKSPACE ?? ""), true);
+  });
+
+  it("is killed, with all that it started, when it does not end in its grace time", async () => {
+    await using test = await startTestSystem({ runner: "stubborn" });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 1, group });
+    await test.pod(session, isGone);
+    assert.equal(isAlive(runner?.pid ?? 0), false);
+    await until(() => !isAlive(runner?.grandchild ?? 0), "the end of what it started");
+  });
+});
+
+describe("the list of processes", () => {
+  it("answers a long poll as soon as something changes", async () => {
+    await using test = await startTestSystem();
+    const { version } = await test.supervisor.watch({ version: -1, waitMs: 0 });
+    const next = test.supervisor.watch({ version, waitMs: 30_000 });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    assert.deepEqual(
+      (await next).pods.map((pod) => pod.session),
+      [session],
+    );
+  });
+
+  it("answers with the same version when nothing has changed in time", async () => {
+    await using test = await startTestSystem();
+    const { version } = await test.supervisor.watch({ version: -1, waitMs: 0 });
+    assert.equal((await test.supervisor.watch({ version, waitMs: 20 })).version, version);
+  });
+});
+
+describe("channels with external adapters", () => {
+  it("have one host each, as the full list says", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
+    const [host] = await until(async () => orNone(await test.started("host-a")), "the host");
+    assert.equal(host?.env.COPEPOD_CHANNEL_TYPE, "test");
+    const token = await readFile(host?.env.COPEPOD_TOKEN_FILE ?? "", "utf8");
+    const { hosts } = await test.supervisor.watch({ version: -1, waitMs: 0 });
+    const tokenHash = createHash("sha256").update(token).digest("hex");
+    assert.deepEqual(hosts, [{ channel: "default/a", tokenHash, phase: "Running" }]);
+
+    await test.supervisor.putChannels({ channels: [{ channel: "default/b", type: "test" }] });
+    const after = await test.supervisor.watch({ version: -1, waitMs: 0 });
+    assert.deepEqual(
+      after.hosts.map((one) => one.channel),
+      ["default/b"],
+    );
+    assert.equal(isAlive(host?.pid ?? 0), false);
+  });
+});
+
+describe("the router", () => {
+  it("is started again when it dies, and the person is told once", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.watch({ version: -1, waitMs: 0 });
+    for (const count of [1, 2]) {
+      const started = await until(async () => orNone((await test.started("router")).slice(count - 1)), "a router");
+      process.kill(started[0]?.pid ?? 0, "SIGKILL");
+    }
+    await until(async () => (await test.started("router")).length === 3, "the third router");
+    assert.deepEqual(test.sentences, ["The router ended by SIGKILL; starting it again."]);
+  });
+
+  it("is given up when it never came as far as to speak to the supervisor", async () => {
+    await using test = await startTestSystem({ router: "failing" });
+    assert.match(await test.system.routerFailed, /exit code 7: Error: the fixture fails on purpose/);
+  });
+});
+
+describe("the end of the supervisor", () => {
+  it("ends every child and removes the run folder", async () => {
+    const test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
+    const logs = ["router", "host-a", "proxy-helper-0123456789ab", "runner-helper-0123456789ab"];
+    const pids: number[] = [];
+    for (const log of logs) pids.push((await until(async () => (await test.started(log))[0], log)).pid);
+    await test.system.close();
+    assert.deepEqual(pids.filter(isAlive), []);
+    assert.equal(existsSync(test.system.run.folder), false);
+    await test[Symbol.asyncDispose]();
+  });
+});
+
+const orNone = <T>(list: readonly T[]): readonly T[] | undefined => (list.length > 0 ? list : undefined);
