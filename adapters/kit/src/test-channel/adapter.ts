@@ -43,13 +43,21 @@ function createTestAdapter(endpoint: PlatformEndpoint, context: AdapterContext):
 async function receive(endpoint: PlatformEndpoint, context: AdapterContext, signal: AbortSignal): Promise<void> {
   let cursor = context.cursor ?? "0";
   let failures = 0;
+  // The first poll, also after a failure, asks without waiting, so that health is known at once.
+  let waitMs = 0;
   while (!signal.aborted) {
-    const step = await receiveOnce(endpoint, { ...context, cursor }, signal);
+    const step = await receiveOnce(endpoint, { ...context, cursor, waitMs }, signal);
     if (signal.aborted) return;
     context.health(step.health);
     cursor = step.cursor;
-    failures = step.health.state === "ready" ? 0 : failures + 1;
-    if (failures > 0) await pause(step.retryAfterMs ?? backoffMs(reconnectBackoff, failures, context.random()), signal);
+    if (step.health.state === "ready") {
+      failures = 0;
+      waitMs = pollMs;
+    } else {
+      failures += 1;
+      waitMs = 0;
+      await pause(step.retryAfterMs ?? backoffMs(reconnectBackoff, failures, context.random()), signal);
+    }
   }
 }
 
@@ -62,11 +70,11 @@ interface Step {
 /** One poll. The cursor moves only behind a committed accept. */
 async function receiveOnce(
   endpoint: PlatformEndpoint,
-  context: AdapterContext & { readonly cursor: string },
+  context: AdapterContext & { readonly cursor: string; readonly waitMs: number },
   signal: AbortSignal,
 ): Promise<Step> {
-  const { cursor } = context;
-  const path = `/events?after=${encodeURIComponent(cursor)}&waitMs=${pollMs}`;
+  const { cursor, waitMs } = context;
+  const path = `/events?after=${encodeURIComponent(cursor)}&waitMs=${waitMs}`;
   const answer = await callPlatform(endpoint, { method: "GET", path, signal });
   const error = problemOf(answer);
   if (error) {
