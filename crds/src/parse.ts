@@ -1,0 +1,77 @@
+import type { z } from "zod";
+import { agentGroupSchema } from "./agent-group.ts";
+import { channelSchema } from "./channel.ts";
+import { apiVersion } from "./definition.ts";
+import type { Resource } from "./kinds.ts";
+import { sessionSchema } from "./session.ts";
+import { userSchema } from "./user.ts";
+import { wiringSchema } from "./wiring.ts";
+
+export interface ResourceIssue {
+  /** Keys from the top of the document to the value, such as `["spec", "roles", 0, "group"]`. */
+  readonly path: readonly (string | number)[];
+  /** What is wrong there. */
+  readonly reason: string;
+}
+
+export type ParsedResource =
+  | { readonly ok: true; readonly resource: Resource }
+  | { readonly ok: false; readonly issues: readonly ResourceIssue[] };
+
+const schemas = {
+  AgentGroup: agentGroupSchema,
+  Session: sessionSchema,
+  Channel: channelSchema,
+  Wiring: wiringSchema,
+  User: userSchema,
+};
+type Kind = keyof typeof schemas;
+
+/** More than this many problems of one document help nobody. */
+const maxIssues = 20;
+
+/**
+ * Checks one document strictly and fills in the defaults. A `status` is dropped: Copepod writes it, so what
+ * `copepod get -o yaml` prints can be given back.
+ */
+export function parseResource(document: unknown): ParsedResource {
+  if (!isObject(document)) return refuse([], "must be an object with apiVersion, kind, metadata and spec");
+  const { status: _, ...decided } = document;
+  if (decided.apiVersion !== apiVersion) return refuse(["apiVersion"], `must be ${apiVersion}`);
+  if (!isKind(decided.kind)) return refuse(["kind"], `must be one of ${Object.keys(schemas).join(", ")}`);
+  const result = schemas[decided.kind].safeParse(decided);
+  if (result.success) return { ok: true, resource: result.data };
+  return { ok: false, issues: result.error.issues.flatMap(toIssues).slice(0, maxIssues) };
+}
+
+/** A path as people write it: `spec.roles[0].group`. */
+export function pathText(path: ResourceIssue["path"]): string {
+  return path.map((key, index) => (typeof key === "number" ? `[${key}]` : index === 0 ? key : `.${key}`)).join("");
+}
+
+/** The first problem in one sentence, and how many more there are. */
+export function describeIssues(issues: readonly ResourceIssue[]): string {
+  const [first, ...more] = issues;
+  if (!first) return "the resource is not valid";
+  const where = pathText(first.path) || "the resource";
+  return `${where}: ${first.reason}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
+}
+
+function toIssues(issue: z.core.$ZodIssue): ResourceIssue[] {
+  const path = issue.path.map((key) => (typeof key === "number" ? key : String(key)));
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ path: [...path, key], reason: "unknown field" }));
+  }
+  if (issue.code === "invalid_key") return [{ path, reason: issue.issues[0]?.message ?? issue.message }];
+  return [{ path, reason: issue.message }];
+}
+
+const refuse = (path: ResourceIssue["path"], reason: string): ParsedResource => ({
+  ok: false,
+  issues: [{ path, reason }],
+});
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isKind = (value: unknown): value is Kind => typeof value === "string" && Object.hasOwn(schemas, value);
