@@ -14,11 +14,11 @@ export type EndReason = "SIGTERM" | "SIGINT" | "parent is gone";
  * Aborts on SIGTERM, SIGINT, or when the pipe from the parent closes: children of a supervisor that was killed must
  * not go on alone. The pipe is given only where there is one; in a container stdin is closed from the start.
  */
-export function untilEnded(signals: Signals, parent: ParentPipe | undefined): AbortSignal {
+export function untilEnded(signals: Signals | undefined, parent: ParentPipe | undefined): AbortSignal {
   const controller = new AbortController();
   const end = (reason: EndReason) => () => controller.abort(reason);
-  signals.once("SIGTERM", end("SIGTERM"));
-  signals.once("SIGINT", end("SIGINT"));
+  signals?.once("SIGTERM", end("SIGTERM"));
+  signals?.once("SIGINT", end("SIGINT"));
   for (const event of ["end", "close", "error"] as const) parent?.on(event, end("parent is gone"));
   parent?.resume();
   return controller.signal;

@@ -1,0 +1,133 @@
+import type { Time } from "../runner/time.ts";
+import { type DemoAnswer, helpText, introduction, parseCommand, quote, toOutput } from "./demo-language.ts";
+import { readNotes, writeNote } from "./demo-notes.ts";
+import { type PromptMessage, parsePrompt } from "./demo-prompt.ts";
+import type { PromptPart, ProviderDeps, ProviderEvent, ProviderFactory, Turn, TurnInput } from "./provider.ts";
+
+type Failed = Extract<ProviderEvent, { kind: "failed" }>;
+
+/**
+ * The provider without a model: follows a few commands, repeats everything else, and says what it is. Deterministic,
+ * and it runs no program.
+ */
+export function createDemo(time: Time): ProviderFactory {
+  return async (deps) => ({
+    name: "demo",
+    start: (input) => new DemoTurn(input, deps, time),
+    close: async () => undefined,
+  });
+}
+
+class DemoTurn implements Turn {
+  readonly events: AsyncIterable<ProviderEvent>;
+  readonly #deps: ProviderDeps;
+  readonly #time: Time;
+  readonly #interrupt = new AbortController();
+  /** Parts that came and are not consumed, then messages of consumed ones that are not answered. */
+  readonly #parts: PromptPart[];
+  readonly #messages: PromptMessage[] = [];
+  readonly #answers: DemoAnswer[] = [];
+  readonly #turns: number;
+  #pushed = new AbortController();
+
+  constructor(input: TurnInput, deps: ProviderDeps, time: Time) {
+    this.#deps = deps;
+    this.#time = time;
+    this.#parts = [input.prompt];
+    this.#turns = toTurns(input.continuation) + 1;
+    this.events = this.#run();
+  }
+
+  push(part: PromptPart): void {
+    this.#parts.push(part);
+    this.#pushed.abort();
+  }
+
+  async interrupt(): Promise<void> {
+    this.#interrupt.abort();
+  }
+
+  async *#run(): AsyncGenerator<ProviderEvent> {
+    yield* this.#consume();
+    for (let message = this.#messages.shift(); message; message = this.#messages.shift()) {
+      yield { kind: "thinking" };
+      const failed = yield* this.#answer(message);
+      if (this.#interrupt.signal.aborted)
+        yield { kind: "failed", class: "transient", message: "The turn was stopped." };
+      else if (failed) yield failed;
+      if (failed || this.#interrupt.signal.aborted) return;
+      yield* this.#consume();
+    }
+    yield { kind: "continuation", value: String(this.#turns) };
+    yield { kind: "result", text: toOutput(this.#answers) };
+  }
+
+  *#consume(): Generator<ProviderEvent> {
+    for (let part = this.#parts.shift(); part; part = this.#parts.shift()) {
+      this.#messages.push(...parsePrompt(part.text));
+      yield { kind: "consumed", seqs: part.seqs };
+    }
+  }
+
+  async *#answer({ from, text }: PromptMessage): AsyncGenerator<ProviderEvent, Failed | undefined> {
+    const command = parseCommand(text);
+    switch (command.kind) {
+      case "help":
+        return this.#say(from, text, helpText);
+      case "count":
+        return this.#say(from, text, `this is turn ${this.#turns} of our conversation.`);
+      case "recall":
+        return this.#say(from, text, await this.#recall());
+      case "remember":
+        await writeNote(this.#deps.agentDir, command.text);
+        return this.#say(from, text, "I wrote it down.");
+      case "send":
+        return this.#say(from, text, await this.#send(from, command.text));
+      case "wait":
+        yield* this.#wait(command.seconds * 1_000);
+        return this.#say(from, text, `I have waited for ${command.seconds} s.`);
+      case "fail":
+        return { kind: "failed", class: command.class, message: `The demo agent was asked to fail: ${command.class}.` };
+      case "talk":
+        return this.#say(from, text, undefined);
+    }
+  }
+
+  /** Names the message that is answered, so that several answers in one message can be told apart. */
+  #say(to: string, said: string, answer: string | undefined): undefined {
+    const text = answer === undefined ? `You said: ${quote(said)}` : `${quote(said)}: ${answer}`;
+    const first = this.#turns === 1 && this.#answers.length === 0;
+    this.#answers.push({ to, text: first ? `${introduction}\n\n${text}` : text });
+  }
+
+  async #recall(): Promise<string> {
+    const notes = await readNotes(this.#deps.agentDir);
+    return notes.length === 0 ? "I remember nothing yet." : ["I remember:", ...notes.map(quote)].join("\n");
+  }
+
+  async #send(to: string, text: string): Promise<string> {
+    try {
+      const { seq } = await this.#deps.tools.sendMessage(to, quote(text));
+      return `sent as message ${seq}.`;
+    } catch (error) {
+      return `it could not be sent: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+
+  async *#wait(ms: number): AsyncGenerator<ProviderEvent> {
+    const until = this.#time.now() + ms;
+    yield { kind: "tool", name: "wait", timeoutMs: ms };
+    while (this.#time.now() < until && !this.#interrupt.signal.aborted) {
+      this.#pushed = new AbortController();
+      yield* this.#consume();
+      const wake = AbortSignal.any([this.#interrupt.signal, this.#pushed.signal]);
+      await this.#time.sleep(until - this.#time.now(), wake);
+    }
+  }
+}
+
+/** The continuation of the demo is the number of turns so far. */
+function toTurns(continuation: string | undefined): number {
+  const turns = Number(continuation);
+  return Number.isSafeInteger(turns) && turns > 0 ? turns : 0;
+}

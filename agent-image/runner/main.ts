@@ -1,0 +1,64 @@
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { createClient } from "@copepod/core/endpoint";
+import { CopepodError } from "@copepod/core/errors";
+import { untilEnded } from "@copepod/core/lifetime";
+import { mailboxApi } from "@copepod/core/mailbox-api";
+import { destination, pino } from "pino";
+import { loadProvider } from "../providers/registry.ts";
+import { type RunnerConfig, readConfig } from "./config.ts";
+import { Life } from "./life.ts";
+import { runRunner } from "./runner.ts";
+import { createSocketFetch } from "./socket-fetch.ts";
+import { realTime } from "./time.ts";
+
+/** Something of a provider may keep the process alive after its work is over; it is not waited for. */
+const leftoverMs = 2_000;
+
+async function main(config: RunnerConfig): Promise<void> {
+  const instance = randomUUID();
+  const log = pino(
+    { level: config.logLevel, base: { program: "runner", instance } },
+    destination({ fd: 1, sync: true }),
+  );
+  const life = new Life();
+  untilEnded(process, undefined).addEventListener("abort", () => life.drain("SIGTERM"));
+  const parent = config.endWithStdin ? process.stdin : undefined;
+  untilEnded(undefined, parent).addEventListener("abort", () => life.end("parent is gone"));
+  await using http = createSocketFetch(config.proxySocket);
+  const mailbox = createClient(mailboxApi, {
+    fetch: http.fetch,
+    baseUrl: "http://credential-proxy",
+    token: () => config.placeholder,
+  });
+  const { workspace, agentDir, providerEnv: env } = config;
+  if (env.HOME) await mkdir(env.HOME, { recursive: true });
+  try {
+    await runRunner({
+      mailbox,
+      instance,
+      life,
+      workspace,
+      agentDir,
+      env,
+      loadProvider,
+      time: realTime,
+      random: Math.random,
+      log,
+    });
+    log.info({ reason: life.draining.reason }, "runner ends");
+  } catch (error) {
+    log.fatal({ err: error }, "runner ends by a fault");
+    process.exitCode = 1;
+  } finally {
+    parent?.destroy();
+  }
+}
+
+try {
+  await main(readConfig(process.env));
+} catch (error) {
+  console.error(error instanceof CopepodError ? `copepod runner: ${error.message}` : error);
+  process.exitCode = error instanceof CopepodError && error.code === "invalid" ? 2 : 1;
+}
+setTimeout(() => process.exit(), leftoverMs).unref();

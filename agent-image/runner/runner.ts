@@ -1,0 +1,247 @@
+import { CopepodError, codeOf } from "@copepod/core/errors";
+import { longPollMs, maxRowsPerTake } from "@copepod/core/limits";
+import type { MailboxClient, SessionContext } from "@copepod/core/mailbox-api";
+import type { ControlMessage } from "@copepod/core/messages";
+import type { Logger } from "pino";
+import type { Provider, ProviderFactory, Tools } from "../providers/provider.ts";
+import { createHeartbeat, type Heartbeat } from "./heartbeat.ts";
+import { Lane } from "./lane.ts";
+import type { Life } from "./life.ts";
+import { createRetry, type Retry } from "./retry.ts";
+import type { Time } from "./time.ts";
+import { RunningTurn, type Setting } from "./turn.ts";
+
+/** How long a running turn may go on when the runner is asked to end: less than the 60 s after which it is killed. */
+export const drainGraceMs = 50_000;
+/** A provider that is asked to close has this long. */
+const closeGraceMs = 2_000;
+/** Without a change the turns look around this often. */
+const idleMs = 60_000;
+
+const closeFailed = "provider could not be closed";
+
+export interface RunnerDeps {
+  readonly mailbox: MailboxClient;
+  /** Random id of this runner. */
+  readonly instance: string;
+  readonly life: Life;
+  readonly workspace: string;
+  readonly agentDir: string;
+  /** Environment of the provider's own processes. */
+  readonly env: Readonly<Record<string, string>>;
+  /** @throws CopepodError `providerMissing` */
+  readonly loadProvider: (name: string) => Promise<ProviderFactory>;
+  readonly time: Time;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+/**
+ * Takes rows, drives the provider, posts rows back, until the life ends. Resolves when the runner was asked to end or
+ * the session is no longer its own; rejects with what nobody expected.
+ */
+export async function runRunner(deps: RunnerDeps): Promise<void> {
+  const { life, time } = deps;
+  const over = new AbortController();
+  const runner = new Runner(deps);
+  const grace = endAfterGrace(life, time, over.signal);
+  try {
+    await runner.run();
+  } finally {
+    over.abort();
+    life.end("drain");
+    await grace;
+    await runner.close();
+  }
+}
+
+class Runner {
+  readonly #deps: RunnerDeps;
+  readonly #retry: Retry;
+  readonly #heartbeat: Heartbeat;
+  readonly #lane = new Lane();
+  #context: SessionContext | undefined;
+  #contextVersion = "";
+  #provider: Provider | undefined;
+  #current: RunningTurn | undefined;
+
+  constructor(deps: RunnerDeps) {
+    this.#deps = deps;
+    this.#retry = createRetry(deps);
+    this.#heartbeat = createHeartbeat(deps);
+  }
+
+  async run(): Promise<void> {
+    const { mailbox, instance, life, log } = this.#deps;
+    const beating = new AbortController();
+    const work = async (): Promise<void> => {
+      const hello = await this.#retry("hello", life.draining, (options) => mailbox.hello({ instance }, options));
+      log.info({ session: hello.session, epoch: hello.epoch }, "runner holds the session");
+      const heartbeats = this.#heartbeat.run(beating.signal);
+      try {
+        await all([this.#guard(() => this.#intake()), this.#guard(() => this.#turns())]);
+      } finally {
+        beating.abort();
+        await heartbeats;
+      }
+    };
+    await this.#guard(work);
+  }
+
+  async close(): Promise<void> {
+    const provider = this.#provider;
+    this.#provider = undefined;
+    const waiting = new AbortController();
+    const grace = this.#deps.time.sleep(closeGraceMs, waiting.signal);
+    const closed = provider?.close().catch((error: unknown) => this.#deps.log.warn({ err: error }, closeFailed));
+    await Promise.race([closed, grace]);
+    waiting.abort();
+  }
+
+  /** One long poll after the other, also while a turn runs: follow-ups and control rows come this way. */
+  async #intake(): Promise<void> {
+    const { mailbox, instance, life } = this.#deps;
+    const context = await this.#refreshContext();
+    let limit = context.maxMessagesPerPrompt;
+    while (!life.draining.aborted) {
+      const taken = await this.#retry("take", life.draining, (options) =>
+        mailbox.take(
+          { instance, held: this.#lane.held(), limit: Math.min(limit, maxRowsPerTake), waitMs: longPollMs },
+          options,
+        ),
+      );
+      if (taken.drain) life.drain("drain");
+      this.#contextVersion = taken.contextVersion;
+      limit = this.#context?.maxMessagesPerPrompt ?? limit;
+      this.#lane.add(taken.messages, taken.alreadySent);
+      this.#current?.pushFollowUps();
+      await this.#obey(taken.control);
+    }
+  }
+
+  async #turns(): Promise<void> {
+    const { life, time } = this.#deps;
+    while (!life.draining.aborted) {
+      const batch = this.#lane.startTurn(this.#context?.maxMessagesPerPrompt ?? 1, time.now());
+      if (batch) await this.#runTurn(new RunningTurn(batch, this.#turnDeps()));
+      else await this.#waitForRows();
+    }
+  }
+
+  async #runTurn(turn: RunningTurn): Promise<void> {
+    this.#current = turn;
+    try {
+      await turn.done;
+    } finally {
+      this.#current = undefined;
+    }
+  }
+
+  async #waitForRows(): Promise<void> {
+    const { life, time } = this.#deps;
+    const changed = new AbortController();
+    void this.#lane.changed().then(() => changed.abort());
+    const waitMs = Math.min(idleMs, (this.#lane.nextRelease() ?? Infinity) - time.now());
+    await time.sleep(Math.max(waitMs, 0), AbortSignal.any([life.draining, changed.signal]));
+  }
+
+  /** A control row ends when it had its effect, so that it outlives a crash in between. */
+  async #obey(control: readonly ControlMessage[]): Promise<void> {
+    const { mailbox, instance, life } = this.#deps;
+    if (control.length === 0) return;
+    for (const { body } of control) await this.#stop(body.turn);
+    const ids = control.map(({ id }) => id);
+    await this.#retry("acknowledge", life.ended, (options) => mailbox.acknowledge({ instance, control: ids }, options));
+  }
+
+  async #stop(turn: number): Promise<void> {
+    while (this.#current) {
+      const running = this.#current;
+      const named = running.number === turn;
+      if (named) running.stop();
+      else if (!this.#lane.isWaiting(turn)) return;
+      await running.done;
+      if (named) return;
+      // Its rows begin the next turn, in the tick in which the present one lets go.
+      await this.#deps.time.sleep(0, this.#deps.life.ended);
+    }
+  }
+
+  #turnDeps() {
+    return {
+      ...this.#deps,
+      retry: this.#retry,
+      lane: this.#lane,
+      activity: this.#heartbeat.activity,
+      prepare: () => this.#prepare(),
+      discardProvider: () => this.#discard(),
+    };
+  }
+
+  async #prepare(): Promise<Setting> {
+    const known = this.#context;
+    const context = known?.version === this.#contextVersion ? known : await this.#refreshContext();
+    if (this.#provider?.name !== context.provider) this.#discard();
+    this.#provider ??= await this.#load(context.provider);
+    return { provider: this.#provider, context };
+  }
+
+  async #refreshContext(): Promise<SessionContext> {
+    const { mailbox, life } = this.#deps;
+    const context = await this.#retry("context", life.ended, (options) => mailbox.context({}, options));
+    this.#context = context;
+    return context;
+  }
+
+  async #load(name: string): Promise<Provider> {
+    const { workspace, agentDir, env, loadProvider } = this.#deps;
+    const create = await loadProvider(name);
+    return await create({ workspace, agentDir, env, tools: this.#tools() });
+  }
+
+  #tools(): Tools {
+    return {
+      sendMessage: async (to, text) => {
+        if (!this.#current) throw new CopepodError("conflict", "no turn is running, so nothing can be sent");
+        return await this.#current.post(to, text);
+      },
+    };
+  }
+
+  #discard(): void {
+    const { log } = this.#deps;
+    this.#provider?.close().catch((error: unknown) => log.warn({ err: error }, closeFailed));
+    this.#provider = undefined;
+  }
+
+  /** Ends the whole runner when one of its parts can't go on; only what nobody expected is an error. */
+  async #guard(work: () => Promise<void>): Promise<void> {
+    const { life } = this.#deps;
+    try {
+      await work();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "superseded" || code === "unauthorized") return life.end(code);
+      if (life.draining.aborted && (error === life.draining.reason || error === life.ended.reason)) return;
+      life.end("fault");
+      throw error;
+    }
+  }
+}
+
+/** The first error, after all have ended. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+async function endAfterGrace(life: Life, time: Time, over: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (life.draining.aborted) resolve();
+    life.draining.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await time.sleep(drainGraceMs, AbortSignal.any([over, life.ended]));
+  life.end("drain");
+}

@@ -1,0 +1,216 @@
+import { CopepodError, codeOf } from "@copepod/core/errors";
+import { maxNameLength } from "@copepod/core/limits";
+import type { AgentMessage, SessionContext } from "@copepod/core/mailbox-api";
+import type { Activity, MailboxMessage } from "@copepod/core/messages";
+import type { PromptPart, Provider, ProviderEvent, Turn } from "../providers/provider.ts";
+import { type Answer, splitForFinish, toAnswer } from "./answer.ts";
+import { type AttemptEnd, follow } from "./attempt.ts";
+import { type CommitDeps, failTurn, finishTurn } from "./commit.ts";
+import { composeInstructions, forgetContinuation, readContinuation, writeContinuation } from "./folders.ts";
+import type { Batch } from "./lane.ts";
+import { parseOutput } from "./output.ts";
+import { formatFollowUp, formatNudge, formatPrompt } from "./prompt.ts";
+
+const noAnswerNotice = "The agent ended its turn without an answer.";
+
+/** What counts for one turn. */
+export interface Setting {
+  readonly provider: Provider;
+  readonly context: SessionContext;
+}
+
+export interface TurnDeps extends CommitDeps {
+  readonly workspace: string;
+  readonly agentDir: string;
+  readonly activity: (activity: Activity) => void;
+  /** @throws CopepodError `providerMissing` */
+  readonly prepare: () => Promise<Setting>;
+  /** The provider hangs: the next turn gets a new one. */
+  readonly discardProvider: () => void;
+}
+
+/** One turn: from its first batch to the commit that ends its rows, or gives them back. */
+export class RunningTurn {
+  /** Lowest seq of the first batch: the turn's name. */
+  readonly number: number;
+  /** Rejects only with what ends the runner. */
+  readonly done: Promise<void>;
+  readonly #deps: TurnDeps;
+  readonly #first: Batch;
+  readonly #rows = new Map<number, MailboxMessage>();
+  readonly #consumed = new Set<number>();
+  readonly #alreadySent: AgentMessage[];
+  readonly #posted: AgentMessage[] = [];
+  readonly #stop = new AbortController();
+  readonly #interrupt: AbortSignal;
+  #running: { readonly turn: Turn; readonly context: SessionContext } | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(batch: Batch, deps: TurnDeps) {
+    this.#deps = deps;
+    this.#first = batch;
+    this.#alreadySent = [...batch.alreadySent];
+    this.#interrupt = AbortSignal.any([this.#stop.signal, deps.life.ended]);
+    this.number = Math.min(...batch.messages.map((message) => message.seq));
+    for (const message of batch.messages) this.#rows.set(message.seq, message);
+    this.done = this.#run();
+  }
+
+  /** A person stops the turn: its rows end as cancelled. Without effect when its end is already being written. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Shows what has come in meanwhile to the provider, no more than one prompt holds until it has read that. */
+  pushFollowUps(): void {
+    const { lane, time } = this.#deps;
+    while (this.#running && !this.#interrupt.aborted) {
+      const { turn, context } = this.#running;
+      const batch = lane.joinTurn(context.maxMessagesPerPrompt - this.#unread().length, time.now());
+      if (!batch) return;
+      for (const message of batch.messages) this.#rows.set(message.seq, message);
+      this.#alreadySent.push(...batch.alreadySent);
+      turn.push({ seqs: seqsOf(batch), text: formatFollowUp(batch.messages, context.timeZone, batch.alreadySent) });
+    }
+  }
+
+  /** Sends before the turn ends. A repeated turn that says the same again sends nothing twice. */
+  async post(to: string, text: string): Promise<{ seq: number }> {
+    const { mailbox, retry, instance, life } = this.#deps;
+    const message = { to, text };
+    const occurrence = this.#posted.filter((other) => other.to === to && other.text === text).length;
+    const input = { ...message, instance, turn: this.number, occurrence };
+    this.#posted.push(message);
+    try {
+      const { seq } = await retry("post", life.ended, (options) => mailbox.post(input, options));
+      return { seq };
+    } catch (error) {
+      this.#posted.splice(this.#posted.indexOf(message), 1);
+      throw error;
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { activity, log } = this.#deps;
+    activity({ state: "thinking" });
+    log.info({ turn: this.number, rows: this.#rows.size }, "turn begins");
+    try {
+      await this.#settle(await this.#think());
+    } finally {
+      activity({ state: "idle" });
+    }
+  }
+
+  async #think(): Promise<{ readonly end: AttemptEnd; readonly setting?: Setting }> {
+    try {
+      const setting = await this.#deps.prepare();
+      const { messages, alreadySent } = this.#first;
+      const text = formatPrompt(messages, setting.context.timeZone, alreadySent);
+      const end = await this.#attempt(setting, { seqs: seqsOf(this.#first), text });
+      if (end.kind !== "result" || !this.#answer(end.text, setting).lost) return { end, setting };
+      const names = setting.context.destinations.map((destination) => destination.name);
+      return { end: await this.#attempt(setting, { seqs: [], text: formatNudge(names) }), setting };
+    } catch (error) {
+      return { end: this.#toEnd(error) };
+    }
+  }
+
+  async #attempt({ provider, context }: Setting, prompt: PromptPart): Promise<AttemptEnd> {
+    const { agentDir, workspace, time, log } = this.#deps;
+    const instructions = await composeInstructions(context.instructions, agentDir);
+    const continuation = await readContinuation(workspace, provider.name);
+    if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
+    const turn = provider.start({ prompt, instructions, continuation });
+    this.#running = { turn, context };
+    this.pushFollowUps();
+    const onEvent = (event: ProviderEvent): void => this.#onEvent(event, provider.name);
+    const end = await follow(turn, { interrupt: this.#interrupt, onEvent, time, log });
+    this.#running = undefined;
+    await this.#writing;
+    if ("hung" in end && end.hung) this.#deps.discardProvider();
+    if (end.kind === "result") this.#leave(this.#unread());
+    return end;
+  }
+
+  #onEvent(event: ProviderEvent, provider: string): void {
+    const { activity, workspace } = this.#deps;
+    if (event.kind === "thinking") activity({ state: "thinking" });
+    if (event.kind === "tool") activity({ state: "tool", tool: toActivityName(event.name) });
+    if (event.kind === "continuation") {
+      this.#writing = this.#writing.then(() => writeContinuation(workspace, provider, event.value));
+    }
+    if (event.kind === "consumed") {
+      for (const seq of event.seqs) if (this.#rows.has(seq)) this.#consumed.add(seq);
+      this.pushFollowUps();
+    }
+  }
+
+  async #settle({ end, setting }: { readonly end: AttemptEnd; readonly setting?: Setting }): Promise<void> {
+    const { life, log, workspace } = this.#deps;
+    log.info({ turn: this.number, end: end.kind, consumed: this.#consumed.size }, "turn ends");
+    if (life.ended.aborted) return;
+    switch (end.kind) {
+      case "interrupted": {
+        const consumed = [...this.#rows.keys()];
+        return await finishTurn({ turn: this.number, consumed, messages: [], cancelled: true }, this.#deps);
+      }
+      case "silent":
+        return await this.#fail({ class: "transient", message: `no sign of life for ${end.silenceMs / 1_000} s` });
+      case "failed":
+        if (end.continuationLost && setting) await forgetContinuation(workspace, setting.provider.name);
+        return await this.#fail(end);
+      case "result":
+        if (setting && this.#consumed.size > 0) return await this.#deliver(end.text, setting);
+        return await this.#fail({ class: "unknown", message: "the provider did not read the messages" });
+    }
+  }
+
+  async #deliver(text: string, setting: Setting): Promise<void> {
+    const answer = this.#answer(text, setting);
+    if (answer.unknown.length > 0) {
+      this.#deps.log.warn({ turn: this.number, destinations: answer.unknown }, "answer names unknown destinations");
+    }
+    const { early, final } = splitForFinish(answer.messages);
+    for (const message of early) await this.post(message.to, message.text);
+    const consumed = [...this.#consumed];
+    const forPerson = consumed.some((seq) => this.#rows.get(seq)?.kind === "chat");
+    const notice = forPerson && (answer.lost || answer.silent) ? { notice: noAnswerNotice } : {};
+    await finishTurn({ turn: this.number, consumed, messages: final, ...notice }, this.#deps);
+  }
+
+  /** Rows that the provider has never seen are not to blame: they stay here and wait. */
+  async #fail(failure: Omit<Extract<ProviderEvent, { kind: "failed" }>, "kind">): Promise<void> {
+    const rows = [...new Set([...seqsOf(this.#first), ...this.#consumed])].filter((seq) => this.#rows.has(seq));
+    await failTurn({ ...failure, turn: this.number, rows }, this.#deps);
+    this.#leave(this.#unread().filter((message) => !rows.includes(message.seq)));
+  }
+
+  #answer(text: string, { context }: Setting): Answer {
+    const destinations = new Set(context.destinations.map((destination) => destination.name));
+    return toAnswer(parseOutput(text), destinations, [...this.#alreadySent, ...this.#posted]);
+  }
+
+  #unread(): MailboxMessage[] {
+    return [...this.#rows.values()].filter((message) => !this.#consumed.has(message.seq));
+  }
+
+  #leave(messages: readonly MailboxMessage[]): void {
+    for (const message of messages) this.#rows.delete(message.seq);
+    this.#deps.lane.leaveTurn(messages);
+  }
+
+  /** What keeps a provider from starting is a failed turn; what ends the runner goes on its way. */
+  #toEnd(error: unknown): AttemptEnd {
+    const code = codeOf(error);
+    if (code === "superseded" || code === "unauthorized") throw error;
+    if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
+    this.#deps.log.warn({ err: error, turn: this.number }, "provider could not be started");
+    const message = error instanceof CopepodError ? error.message : "the provider could not be started";
+    return { kind: "failed", class: code === "providerMissing" ? "permanent" : "unknown", message };
+  }
+}
+
+const seqsOf = (batch: Batch): number[] => batch.messages.map((message) => message.seq);
+
+/** Fits what the mailbox takes as a name. */
+const toActivityName = (name: string): string => name.replaceAll(/\p{Cc}+/gu, " ").slice(0, maxNameLength) || "unnamed";

@@ -1,0 +1,85 @@
+import { createClient } from "@copepod/core/endpoint";
+import { CopepodError, codeOf } from "@copepod/core/errors";
+import { untilEnded } from "@copepod/core/lifetime";
+import { type MailboxClient, mailboxApi } from "@copepod/core/mailbox-api";
+import { destination, type Logger, pino } from "pino";
+import { type ProxyConfig, readConfig } from "./config.ts";
+import { writeInstructions } from "./instructions.ts";
+import { createRelay, maxConcurrentRequests } from "./relay.ts";
+import { listen, type ProxyServer } from "./server.ts";
+import { createPlaceholderCheck, createTokenSource } from "./token.ts";
+import { createUpstream, type Upstream } from "./upstream.ts";
+
+/** The runner's turn may go on this long after SIGTERM; the proxy serves it to the end. */
+const serveGraceMs = 60_000;
+/** How long the router may take to hear that this pod drains. */
+const drainTimeoutMs = 5_000;
+
+async function main(config: ProxyConfig): Promise<void> {
+  const log = pino(
+    { level: config.logLevel, base: { program: "credential-proxy" } },
+    destination({ fd: 1, sync: true }),
+  );
+  const asked = untilEnded(process, undefined);
+  const parent = config.endWithStdin ? process.stdin : undefined;
+  const orphaned = untilEnded(undefined, parent);
+  await using upstream = createUpstream(
+    config.mailboxSocket,
+    createTokenSource(config.tokenFile),
+    maxConcurrentRequests,
+  );
+  const paths = new Set(Object.values(mailboxApi).map((endpoint) => endpoint.path));
+  const isAuthorized = createPlaceholderCheck(config.placeholder);
+  await using server = await listen(config.proxySocket, createRelay({ upstream, paths, isAuthorized, log }));
+  log.info("credential-proxy serves");
+  const mailbox = createMailbox(upstream);
+  const ended = AbortSignal.any([asked, orphaned]);
+  const writing = writeInstructions({ mailbox, dir: config.instructionsDir, random: Math.random, log }, ended);
+  await aborted(ended);
+  if (!orphaned.aborted) await serveToTheEnd({ mailbox, server, orphaned, log });
+  await writing;
+  parent?.destroy();
+  log.info({ reason: ended.reason }, "credential-proxy ends");
+}
+
+/** New rows are for the next pod; what the runner has, it may finish. */
+async function serveToTheEnd({
+  mailbox,
+  server,
+  orphaned,
+  log,
+}: {
+  readonly mailbox: MailboxClient;
+  readonly server: ProxyServer;
+  readonly orphaned: AbortSignal;
+  readonly log: Logger;
+}): Promise<void> {
+  const timeout = AbortSignal.any([orphaned, AbortSignal.timeout(drainTimeoutMs)]);
+  const told = mailbox.drain({}, { signal: timeout }).catch((error: unknown) => {
+    log.info({ code: codeOf(error) }, "router was not told that the pod drains");
+  });
+  const bound = AbortSignal.any([orphaned, AbortSignal.timeout(serveGraceMs)]);
+  await Promise.all([told, server.untilQuiet(bound).catch(() => undefined)]);
+}
+
+function createMailbox(upstream: Upstream): MailboxClient {
+  return createClient(mailboxApi, {
+    baseUrl: "",
+    async fetch(path, { headers, body = "", signal = new AbortController().signal }) {
+      const answer = await upstream.send({ method: "POST", path, headers, body, signal });
+      return { status: answer.status, text: async () => (await answer.body.setEncoding("utf8").toArray()).join("") };
+    },
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+try {
+  await main(readConfig(process.env));
+} catch (error) {
+  console.error(error instanceof CopepodError ? `copepod credential-proxy: ${error.message}` : error);
+  process.exitCode = error instanceof CopepodError && error.code === "invalid" ? 2 : 1;
+}

@@ -1,0 +1,51 @@
+import { rm } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+import { CopepodError } from "@copepod/core/errors";
+
+/** Longer than the time between two heartbeats, so that a runner at work always has a connection. */
+const keepAliveMs = 75_000;
+/** A runner that is restarted in place is back within this time. */
+const quietMs = 1_000;
+/** How often the connections are counted while the proxy ends. */
+const lookMs = 50;
+
+export interface ProxyServer extends AsyncDisposable {
+  /** Resolves when no runner has been connected for a moment. Rejects when the signal aborts. */
+  untilQuiet(signal: AbortSignal): Promise<void>;
+}
+
+/** Serves on a Unix socket that only the own user may use. @throws CopepodError `unavailable` when it can't listen. */
+export async function listen(socketPath: string, listener: RequestListener): Promise<ProxyServer> {
+  const server = createServer({ keepAliveTimeout: keepAliveMs }, listener);
+  let connections = 0;
+  server.on("connection", (socket) => {
+    connections++;
+    socket.once("close", () => connections--);
+  });
+  // Left behind by a proxy that was killed. Two never run for one session.
+  await rm(socketPath, { force: true });
+  // The mode is right from the first moment on, which a chmod after the fact can't promise.
+  const umask = process.umask(0o177);
+  try {
+    const listening = Promise.withResolvers<void>();
+    server.once("error", listening.reject);
+    server.listen(socketPath, listening.resolve);
+    await listening.promise;
+  } catch (cause) {
+    throw new CopepodError("unavailable", `the proxy can't listen on ${socketPath}`, { cause });
+  } finally {
+    process.umask(umask);
+  }
+  return {
+    async untilQuiet(signal) {
+      for (let quiet = 0; quiet * lookMs < quietMs; quiet = connections === 0 ? quiet + 1 : 0) {
+        await delay(lookMs, undefined, { signal });
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
