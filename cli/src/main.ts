@@ -5,9 +5,7 @@ import { userInfo } from "node:os";
 import { CommanderError } from "commander";
 import { readConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { connectAdmin } from "./http/connect.ts";
 import { buildProgram } from "./program.ts";
-import { openSupervisor } from "./supervisor/open-supervisor.ts";
 
 const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -21,8 +19,9 @@ const program = buildProgram({
   uid: user.uid,
   config: (home) =>
     readConfig({ ...process.env, ...(home === undefined ? {} : { COPEPOD_HOME: home }) }, process.cwd()),
-  connect: connectAdmin,
-  openSupervisor,
+  // Imported when they are needed: `--help` shall not wait for them.
+  connect: async (config) => (await import("./http/connect.ts")).connectAdmin(config),
+  openSupervisor: async (options) => (await import("./supervisor/open-supervisor.ts")).openSupervisor(options),
   onSignal: (listener) => {
     for (const signal of endSignals) process.on(signal, listener);
     return () => {

@@ -27,9 +27,10 @@ export type EndCause =
 
 /**
  * Starts the system and waits until the router is ready.
+ * @param say for what the supervisor has to tell the person.
  * @throws CopepodError `alreadyRunning`; `unavailable` when the router does not become ready, or a signal came first
  */
-export async function startSystem(context: Context): Promise<System> {
+export async function startSystem(context: Context, say: (sentence: string) => void): Promise<System> {
   const written = await makeFirstRun(context.settings.home, context.userName);
   if (written.length > 0) {
     tell(context, `First run: made ${context.settings.home}/resources with a sample agent (${written.join(", ")}).`);
@@ -37,7 +38,7 @@ export async function startSystem(context: Context): Promise<System> {
   const supervisor = await context.openSupervisor({
     config: context.settings,
     uid: context.uid,
-    say: (sentence) => tell(context, sentence),
+    say,
   });
   const { ended, stopListening } = watchEnd(context, supervisor);
   const connection = await context.connect(context.settings);

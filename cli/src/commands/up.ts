@@ -4,7 +4,7 @@ import { endError, startSystem } from "./system.ts";
 /** The system in the foreground, until a signal ends it. */
 export async function up(context: Context): Promise<number> {
   tell(context, "Copepod is starting …");
-  const system = await startSystem(context);
+  const system = await startSystem(context, (sentence) => tell(context, sentence));
   tell(context, "Copepod is ready.");
   tell(context, `  resources  ${context.settings.home}/resources`);
   tell(context, `  logs       ${system.supervisor.logs}`);

@@ -1,0 +1,91 @@
+import type { AdminClient } from "@copepod/core/admin-api";
+import { CopepodError } from "@copepod/core/errors";
+import { type Context, print, tell } from "../context.ts";
+import { ExitError } from "../exit-codes.ts";
+import { Conversation, type ConversationInput, type Said } from "./conversation.ts";
+import { printable } from "./render.ts";
+
+export interface Question {
+  readonly conversation: Conversation;
+  readonly text: string;
+  /** Position behind the lines that are known. */
+  readonly known: number;
+  readonly timeoutMs: number;
+  /** Aborts when the person interrupts. */
+  readonly interrupted: AbortSignal;
+  onSaid?(said: Said): void;
+}
+
+/**
+ * Says something and prints the answer: the agent's words as data, Copepod's own sentences as prose.
+ * @returns the position behind the answer.
+ * @throws CopepodError `timeout`, `cancelled` (interrupted: the turn is stopped), or the code of a refusal; ExitError
+ *   `unanswered` when the turn ended without a word of the agent
+ */
+export async function answerTo(context: Context, question: Question): Promise<number> {
+  const { conversation, interrupted } = question;
+  const late = AbortSignal.timeout(question.timeoutMs);
+  const end = AbortSignal.any([interrupted, late]);
+  try {
+    return await printAnswer(context, question, end);
+  } catch (error) {
+    if (interrupted.aborted) {
+      await stopTurn(conversation);
+      throw new CopepodError("cancelled", "interrupted");
+    }
+    if (late.aborted) throw new CopepodError("timeout", "the answer did not come in time; the message is kept");
+    throw error;
+  }
+}
+
+async function printAnswer(context: Context, question: Question, end: AbortSignal): Promise<number> {
+  const said = await question.conversation.say(question.text, question.known, end);
+  question.onSaid?.(said);
+  let position = said.after;
+  let answered = false;
+  for await (const line of question.conversation.answers(said, end)) {
+    position = Math.max(position, line.position ?? 0);
+    if (line.from === "agent") {
+      answered = true;
+      print(context, line.text);
+    } else if (line.from === "system") {
+      tell(context, printable(line.text));
+    }
+  }
+  if (!answered) throw new ExitError("unanswered", "providerFailed", "the agent ended its turn without an answer");
+  return position;
+}
+
+/** How long a stop may take when the person is leaving already. */
+const stopTimeoutMs = 2_000;
+
+async function stopTurn(conversation: Conversation): Promise<void> {
+  try {
+    await conversation.stop(AbortSignal.timeout(stopTimeoutMs));
+  } catch {
+    // The person leaves either way; the turn ends by itself.
+  }
+}
+
+/** A conversation of a command, whose outages are told once each. */
+export function openConversation(
+  context: Context,
+  admin: AdminClient,
+  input: ConversationInput & { notice?(sentence: string): void },
+): Conversation {
+  const notice = input.notice ?? ((sentence: string) => tell(context, sentence));
+  let isOut = false;
+  return new Conversation(input, {
+    admin,
+    randomKey: context.randomKey,
+    random: context.random,
+    onOutage: () => {
+      if (!isOut) notice("Copepod does not answer; trying again …");
+      isOut = true;
+    },
+    onRecovered: () => {
+      if (isOut) notice("Copepod is back.");
+      isOut = false;
+    },
+  });
+}

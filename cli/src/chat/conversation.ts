@@ -1,0 +1,109 @@
+import type { AdminClient, Line } from "@copepod/core/admin-api";
+import { longPollMs } from "@copepod/core/limits";
+import type { Activity } from "@copepod/core/messages";
+import { keepTrying, type TryingDeps } from "./keep-trying.ts";
+
+export interface ConversationDeps extends TryingDeps {
+  readonly admin: AdminClient;
+  /** A key that nobody else draws. */
+  randomKey(): string;
+}
+
+export interface ConversationInput {
+  readonly conversation: string;
+  readonly sender: string;
+  /** Agent group that shall answer; undefined = the wirings decide. */
+  readonly group: string | undefined;
+}
+
+/** What the router took. */
+export interface Said {
+  readonly id: string;
+  readonly session: string;
+  /** Lines behind it may be answers. */
+  readonly after: number;
+}
+
+/** What is new in a conversation. */
+export interface News {
+  readonly lines: readonly Line[];
+  readonly activity: Activity;
+  /** Ids of messages that wait or are being answered. */
+  readonly open: readonly string[];
+}
+
+/** One terminal conversation, seen by one client. Everything survives a restart of the router. */
+export class Conversation {
+  readonly #deps: ConversationDeps;
+  readonly #input: ConversationInput;
+
+  constructor(input: ConversationInput, deps: ConversationDeps) {
+    this.#input = input;
+    this.#deps = deps;
+  }
+
+  /** The last lines, and the position behind them. */
+  history(limit: number, signal: AbortSignal): Promise<{ lines: Line[]; position: number }> {
+    const { conversation } = this.#input;
+    return this.#try((options) => this.#deps.admin.history({ conversation, limit }, options), signal);
+  }
+
+  /**
+   * Says something, once: the same key goes with each try, so that a lost answer doubles nothing.
+   * @param known position behind the lines that the caller has.
+   * @throws CopepodError with the code of a refusal
+   */
+  async say(text: string, known: number, signal: AbortSignal): Promise<Said> {
+    const { conversation, sender, group } = this.#input;
+    const message = { conversation, sender, text, dedupeKey: this.#deps.randomKey(), ...(group ? { group } : {}) };
+    const said = await this.#try((options) => this.#deps.admin.say(message, options), signal);
+    // After a lost answer the reply may have come already.
+    return { id: said.id, session: said.session, after: said.duplicate ? known : said.position };
+  }
+
+  async stop(signal: AbortSignal): Promise<boolean> {
+    const { conversation, sender } = this.#input;
+    const { stopping } = await this.#try((options) => this.#deps.admin.stop({ conversation, sender }, options), signal);
+    return stopping;
+  }
+
+  /** Each change behind the position, until the signal. */
+  async *follow(after: number, signal: AbortSignal): AsyncGenerator<News, void> {
+    const { conversation } = this.#input;
+    let position = after;
+    let activityVersion = -1;
+    while (!signal.aborted) {
+      const query = { conversation, after: position, activityVersion, waitMs: longPollMs };
+      const { lines, activity, open, ...next } = await this.#try(
+        (options) => this.#deps.admin.events(query, options),
+        signal,
+      );
+      position = Math.max(position, next.position);
+      activityVersion = next.activityVersion;
+      yield { lines, activity, open };
+    }
+  }
+
+  /** Lines in answer to what was said, as they come; ends when it is no longer open. */
+  async *answers(said: Said, signal: AbortSignal): AsyncGenerator<Line, void> {
+    const { conversation } = this.#input;
+    let last = said.after;
+    for await (const { lines, open } of this.follow(said.after, signal)) {
+      yield* lines;
+      last = Math.max(last, ...lines.map((line) => line.position ?? 0));
+      if (!open.includes(said.id)) break;
+    }
+    // An answer of many lines comes in parts; the open messages are those behind the last part.
+    for (;;) {
+      const query = { conversation, after: last, waitMs: 0 };
+      const rest = await this.#try((options) => this.#deps.admin.events(query, options), signal);
+      yield* rest.lines;
+      if (rest.lines.length === 0) return;
+      last = rest.position;
+    }
+  }
+
+  #try<T>(call: (options: { signal: AbortSignal }) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return keepTrying(() => call({ signal }), this.#deps, signal);
+  }
+}

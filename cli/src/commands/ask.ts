@@ -1,0 +1,51 @@
+import { text as readAll } from "node:stream/consumers";
+import type { AdminClient } from "@copepod/core/admin-api";
+import { CopepodError, parseInput } from "@copepod/core/errors";
+import { durationMs, durationSchema } from "@copepod/crds/duration";
+import { answerTo, openConversation } from "../chat/answer.ts";
+import { type Context, tell } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { untilSignal } from "./signals.ts";
+
+export interface AskOptions {
+  readonly session?: string;
+  readonly group?: string;
+  readonly timeout: string;
+}
+
+/** Sessions that are searched for the one that `--session` names. */
+const maxSessionsSearched = 500;
+
+/** One question, one answer. */
+export async function ask(context: Context, prompt: string | undefined, options: AskOptions): Promise<number> {
+  const timeoutMs = durationMs(parseInput(durationSchema, options.timeout));
+  const text = (prompt ?? (await readAll(context.io.stdin))).trim();
+  if (text === "") throw new CopepodError("invalid", "the prompt is empty; give it as an argument or on stdin");
+  const { admin, close } = await context.connect(context.settings);
+  try {
+    const conversation = openConversation(context, admin, {
+      conversation: await conversationName(context, admin, options.session),
+      sender: context.userName,
+      group: options.group,
+    });
+    await untilSignal(context, async (interrupted) => {
+      const { position } = await conversation.history(1, interrupted);
+      const onSaid = ({ session }: { session: string }) => tell(context, `session: ${session}`);
+      await answerTo(context, { conversation, text, known: position, timeoutMs, interrupted, onSaid });
+    });
+    return exitCodes.ok;
+  } finally {
+    await close();
+  }
+}
+
+async function conversationName(context: Context, admin: AdminClient, session: string | undefined): Promise<string> {
+  if (session === undefined) return `ask-${context.randomKey().slice(0, 8)}`;
+  const { items } = await admin.listSessions({ limit: maxSessionsSearched });
+  const found = items.find((item) => item.name === session);
+  if (!found) throw new CopepodError("notFound", `no session is called "${session}"`);
+  if (found.conversation === undefined) {
+    throw new CopepodError("invalid", `session "${session}" does not belong to one conversation`);
+  }
+  return found.conversation;
+}

@@ -1,0 +1,84 @@
+import { createInterface } from "node:readline";
+import type { AdminClient } from "@copepod/core/admin-api";
+import { parseInput } from "@copepod/core/errors";
+import { durationMs, durationSchema } from "@copepod/crds/duration";
+import { answerTo, openConversation } from "../chat/answer.ts";
+import { createPaint } from "../chat/render.ts";
+import { TerminalChat } from "../chat/terminal-chat.ts";
+import type { Context } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { untilSignal } from "./signals.ts";
+import { untilReady } from "./system.ts";
+
+export interface ChatOptions {
+  readonly conversation: string;
+  readonly group?: string;
+  readonly timeout: string;
+}
+
+/** A chat with the system that runs. */
+export async function chat(context: Context, options: ChatOptions): Promise<number> {
+  const { admin, close } = await context.connect(context.settings);
+  try {
+    return await untilSignal(context, async (interrupted) => {
+      await untilReady(context, admin, interrupted);
+      return await converse(context, options, { admin, interrupted });
+    });
+  } finally {
+    await close();
+  }
+}
+
+export interface Connected {
+  readonly admin: AdminClient;
+  /** Aborts when the person or the system asks the chat to end. */
+  readonly interrupted: AbortSignal;
+  /** Below the history; has a default. */
+  readonly greeting?: string;
+  /** Called when a terminal chat can show what the system has to tell. */
+  onVoice?(notice: (sentence: string) => void): void;
+}
+
+/** Chats at a terminal, or answers the lines of a pipe. */
+export function converse(context: Context, options: ChatOptions, connected: Connected): Promise<number> {
+  return context.io.stdin.isTTY === true && context.io.stdout.isTTY === true
+    ? converseAtTerminal(context, options, connected)
+    : answerLines(context, options, connected);
+}
+
+async function converseAtTerminal(context: Context, options: ChatOptions, connected: Connected): Promise<number> {
+  const paint = createPaint(context.io.stdout);
+  const chat: TerminalChat = new TerminalChat({
+    io: context.io,
+    paint,
+    conversation: openConversation(context, connected.admin, {
+      conversation: options.conversation,
+      sender: context.userName,
+      group: options.group,
+      notice: (sentence) => chat.notice(sentence),
+    }),
+    agent: options.group ?? "agent",
+    greeting: connected.greeting ?? "Write a message and press Enter. /help lists the commands.",
+  });
+  connected.onVoice?.((sentence) => chat.notice(sentence));
+  await chat.run(connected.interrupted);
+  return exitCodes.ok;
+}
+
+/** One prompt per line; its answer is printed before the next line is said. */
+async function answerLines(context: Context, options: ChatOptions, connected: Connected): Promise<number> {
+  const timeoutMs = durationMs(parseInput(durationSchema, options.timeout));
+  const { interrupted, admin } = connected;
+  const conversation = openConversation(context, admin, {
+    conversation: options.conversation,
+    sender: context.userName,
+    group: options.group,
+  });
+  let { position: known } = await conversation.history(1, interrupted);
+  for await (const line of createInterface({ input: context.io.stdin, signal: interrupted })) {
+    const text = line.trim();
+    if (text === "/quit") break;
+    if (text !== "") known = await answerTo(context, { conversation, text, known, timeoutMs, interrupted });
+  }
+  return interrupted.aborted ? exitCodes.interrupted : exitCodes.ok;
+}
