@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type AdminClient, adminApi, type Line } from "@copepod/core/admin-api";
+import { createClient } from "@copepod/core/endpoint";
+import { Agent, fetch } from "undici";
+import { stringify } from "yaml";
+import { type FoundProcess, isAlive, type Program, programsBelow } from "./processes.ts";
+import { until } from "./until.ts";
+
+const cli = fileURLToPath(import.meta.resolve("@copepod/cli/main"));
+const endWithinMs = 90_000;
+
+/** The smallest set of resources for a chat at the terminal. */
+export const terminalResources = (session: object = {}): object[] => [
+  { kind: "AgentGroup", metadata: { name: "helper" }, spec: { session } },
+  {
+    kind: "Channel",
+    metadata: { name: "terminal" },
+    spec: { type: "terminal", defaults: { unknownSenders: "Public" }, senderRatePerMinute: 10_000 },
+  },
+  {
+    kind: "Wiring",
+    metadata: { name: "terminal-helper" },
+    spec: { channel: "terminal", conversation: { kind: "Direct" }, group: "helper" },
+  },
+];
+
+/** The real process tree of `copepod up` in a temporary home. */
+export class System implements AsyncDisposable {
+  readonly home: string;
+  #supervisor: ChildProcess | undefined;
+  #admin: AdminClient | undefined;
+  #agent: Agent | undefined;
+  #said = "";
+
+  private constructor(home: string) {
+    this.home = home;
+  }
+
+  static async start(resources: readonly object[]): Promise<System> {
+    const system = new System(await mkdtemp(join(tmpdir(), "copepod-e2e-")));
+    await mkdir(join(system.home, "resources"));
+    for (const [index, resource] of resources.entries()) await system.writeResource(`${index}.yaml`, resource);
+    await system.up();
+    return system;
+  }
+
+  get admin(): AdminClient {
+    if (!this.#admin) throw new Error("the system is not up");
+    return this.#admin;
+  }
+
+  /** Process id of the supervisor. */
+  get pid(): number {
+    const pid = this.#supervisor?.pid;
+    if (pid === undefined) throw new Error("the system is not up");
+    return pid;
+  }
+
+  async writeResource(file: string, resource: object): Promise<void> {
+    await this.writeFile(file, stringify({ apiVersion: "copepod.dev/v1alpha1", ...resource }));
+  }
+
+  async writeFile(file: string, text: string): Promise<void> {
+    await writeFile(join(this.home, "resources", file), text);
+  }
+
+  async up(): Promise<void> {
+    this.#said = "";
+    const child = spawn(process.execPath, [cli, "up", "--home", this.home], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env.PATH, HOME: this.home, COPEPOD_LOG_LEVEL: process.env.COPEPOD_LOG_LEVEL ?? "info" },
+    });
+    this.#supervisor = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.#said += text;
+      });
+    }
+    await until(
+      "copepod up is ready",
+      () => {
+        if (child.exitCode !== null) throw new Error(`copepod up ended with ${child.exitCode}: ${this.#said}`);
+        return this.#said.includes("Copepod is ready");
+      },
+      60_000,
+    );
+    const dispatcher = new Agent({ connect: { socketPath: join(this.home, "run", "admin.sock") } });
+    this.#agent = dispatcher;
+    this.#admin = createClient(adminApi, {
+      fetch: (url, init) => fetch(url, { ...init, dispatcher }),
+      baseUrl: "http://admin",
+    });
+  }
+
+  /** Ends the supervisor with a signal and waits until it is gone. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const child = this.#supervisor;
+    this.#supervisor = undefined;
+    await this.#agent?.destroy();
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit", { signal: AbortSignal.timeout(endWithinMs) });
+    child.kill(signal);
+    await ended;
+  }
+
+  processes(): FoundProcess[] {
+    return programsBelow(this.pid);
+  }
+
+  /** Kills all processes of a program and waits until they are gone. @returns how many */
+  async kill(program: Program): Promise<number> {
+    const found = this.processes().filter((process) => process.program === program);
+    for (const { pid } of found) process.kill(pid, "SIGKILL");
+    await until(`${program} is gone`, () => found.every(({ pid }) => !isAlive(pid)));
+    return found.length;
+  }
+
+  /** Says something in a terminal conversation; repeats until the router has it. */
+  async say(conversation: string, text: string): Promise<{ id: string; session: string }> {
+    const input = { conversation, text, sender: "ann", dedupeKey: `${conversation} ${text} ${performance.now()}` };
+    return await until(`“${text}” is accepted`, async () => await ignoringOutages(this.admin.say(input)));
+  }
+
+  /** All that the conversation shows to the person so far. */
+  async lines(conversation: string): Promise<Line[]> {
+    const input = { conversation, after: 0, waitMs: 0 };
+    return (await until("the lines", async () => await ignoringOutages(this.admin.events(input)))).lines;
+  }
+
+  /** Waits for the lines that answer a message, until it is no longer open. */
+  async answerTo(conversation: string, id: string, timeoutMs = 30_000): Promise<string[]> {
+    return await until(
+      `an answer to ${id}`,
+      async () => {
+        const seen = await ignoringOutages(this.admin.events({ conversation, after: 0, waitMs: 0 }));
+        if (!seen || seen.open.includes(id)) return undefined;
+        return seen.lines.filter(({ inReplyTo }) => inReplyTo === id).map(({ text }) => text);
+      },
+      timeoutMs,
+    );
+  }
+
+  async ask(conversation: string, text: string): Promise<string> {
+    const { id } = await this.say(conversation, text);
+    return (await this.answerTo(conversation, id)).join("\n");
+  }
+
+  async logs(): Promise<string> {
+    const folder = join(this.home, "logs");
+    const files = await readdir(folder);
+    return (await Promise.all(files.map((file) => readFile(join(folder, file), "utf8")))).join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end("SIGTERM");
+    await rm(this.home, { recursive: true, force: true });
+  }
+}
+
+/** While a part is being restarted the admin API may be away; anything else is a failure. */
+async function ignoringOutages<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "unavailable") return undefined;
+    throw error;
+  }
+}
