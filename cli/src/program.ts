@@ -1,4 +1,5 @@
-import { Command, Option } from "commander";
+import { inboundStates, outboundStates } from "@copepod/core/messages";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { CliDeps, Context } from "./context.ts";
 import { exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
 import { describeError, errorJson } from "./output/describe-error.ts";
@@ -20,6 +21,8 @@ export function buildProgram(deps: CliDeps): Command {
     .addHelpText("after", `\n${exitCodeHelp}`);
   addSystemCommands(program, deps);
   addChatCommands(program, deps);
+  addResourceCommands(program, deps);
+  addAdminCommands(program, deps);
   return program;
 }
 
@@ -58,6 +61,89 @@ function addChatCommands(program: Command, deps: CliDeps): void {
       ),
     );
 }
+
+function addResourceCommands(program: Command, deps: CliDeps): void {
+  program
+    .command("get")
+    .description("list resources, sessions or messages, or show one")
+    .argument("<what>", "agentgroups, channels, wirings, users, sessions, messages or dead-letters; or a short name")
+    .argument("[name]", "only this one")
+    .addOption(
+      new Option("-o, --output <format>", "how it is shown")
+        .choices(["table", "wide", "name", "json", "yaml"])
+        .default("table"),
+    )
+    .option("--session <name>", "messages of this session only")
+    .addOption(new Option("--state <state>", "messages in this state only").choices(messageStates))
+    .option("--limit <count>", "at most so many", parseCount, defaultLimit)
+    .action(
+      run(deps, async (context, command) =>
+        (await import("./commands/get.ts")).get(context, command.args, command.opts()),
+      ),
+    );
+  program
+    .command("apply")
+    .description("write resources; all are checked before one is written")
+    .requiredOption("-f, --filename <paths...>", "files or folders of YAML; - is stdin")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await import("./commands/apply.ts")).apply(context, command.opts())),
+    );
+}
+
+function addAdminCommands(program: Command, deps: CliDeps): void {
+  const admin = () => import("./commands/admin.ts");
+  program
+    .command("retry")
+    .description("make a dead letter, or a delivery with unknown outcome, pending again")
+    .argument("<id>", "id of the message")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await admin()).retry(context, command.args[0] ?? "", command.opts())),
+    );
+  program
+    .command("backup")
+    .description("copy the queue database while it is in use")
+    .argument("<path>", "file to write")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await admin()).backup(context, command.args[0] ?? "", command.opts())),
+    );
+  program
+    .command("stop")
+    .description("stop the turn that runs for a conversation")
+    .argument("[conversation]", "name of the terminal conversation", "main")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await admin()).stop(context, command.processedArgs[0], command.opts())),
+    );
+  program
+    .command("status")
+    .description("say whether the system is ready, and what hinders it")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await import("./commands/status.ts")).status(context, command.opts())),
+    );
+  program
+    .command("doctor")
+    .description("look at all that Copepod needs here; each fault with its cure")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await import("./commands/doctor.ts")).doctor(context, command.opts())),
+    );
+}
+
+const messageStates = [...new Set([...inboundStates, ...outboundStates])];
+
+const defaultLimit = 100;
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError("It must be a whole number above 0.");
+}
+
+const jsonOption = () => new Option("-o, --output <format>", "results and errors as JSON").choices(["json"]);
 
 const timeoutOption = () =>
   new Option("--timeout <duration>", "how long an answer may take, such as 90s or 5m").default("5m");

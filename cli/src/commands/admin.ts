@@ -1,0 +1,53 @@
+import { resolve } from "node:path";
+import type { AdminClient } from "@copepod/core/admin-api";
+import { type Context, print } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+
+interface Options {
+  readonly output?: "json";
+}
+
+/** What a command did: a sentence for people, data for programs. */
+interface Result {
+  readonly sentence: string;
+  readonly data: object;
+}
+
+/** Makes a dead letter pending again. */
+export function retry(context: Context, id: string, options: Options): Promise<number> {
+  return withAdmin(context, options, async (admin) => {
+    const { item } = await admin.retry({ id });
+    return { sentence: `message/${item.id} ${item.state}`, data: item };
+  });
+}
+
+/** Copies the queue database. @param path relative to where the person is, not to where the router is. */
+export function backup(context: Context, path: string, options: Options): Promise<number> {
+  return withAdmin(context, options, async (admin) => {
+    const written = await admin.backup({ path: resolve(path) });
+    return { sentence: `${written.path} (${written.bytes} bytes)`, data: written };
+  });
+}
+
+/** Stops the turn that runs for a terminal conversation. */
+export function stop(context: Context, conversation: string, options: Options): Promise<number> {
+  return withAdmin(context, options, async (admin) => {
+    const { stopping } = await admin.stop({ conversation, sender: context.userName });
+    return { sentence: stopping ? "The turn is being stopped." : "No turn is running.", data: { stopping } };
+  });
+}
+
+async function withAdmin(
+  context: Context,
+  { output }: Options,
+  work: (admin: AdminClient) => Promise<Result>,
+): Promise<number> {
+  const { admin, close } = await context.connect(context.settings);
+  try {
+    const { sentence, data } = await work(admin);
+    print(context, output === "json" ? JSON.stringify(data, null, 2) : sentence);
+    return exitCodes.ok;
+  } finally {
+    await close();
+  }
+}

@@ -1,0 +1,29 @@
+import { type Context, print } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { describeProblem } from "./apply.ts";
+
+/** How the system is, in short. @returns exit 1 when the router is not ready. */
+export async function status(context: Context, { output }: { readonly output?: "json" }): Promise<number> {
+  const { admin, close } = await context.connect(context.settings);
+  try {
+    const state = await admin.status({});
+    if (output === "json") print(context, JSON.stringify(state, null, 2));
+    else for (const line of describe(state, context.settings.home)) print(context, line);
+    return state.ready ? exitCodes.ok : exitCodes.failure;
+  } finally {
+    await close();
+  }
+}
+
+type State = Awaited<ReturnType<Awaited<ReturnType<Context["connect"]>>["admin"]["status"]>>;
+
+function describe(state: State, home: string): string[] {
+  return [
+    `Copepod ${state.version} for ${home}: ${state.ready ? "ready" : "not ready"}`,
+    ...state.reasons.map((reason) => `  ${reason}`),
+    ...state.channels.map(({ channel, state: health, detail }) =>
+      [`  channel ${channel}: ${health}`, detail].filter(Boolean).join(", "),
+    ),
+    ...state.problems.map((problem) => `  ${describeProblem(problem)}`),
+  ];
+}
