@@ -24,17 +24,7 @@ interface ResourceDocument {
 
 /** Writes the resources of files and folders. All are checked first: when one is bad, nothing is changed. */
 export async function apply(context: Context, { filename: paths, output }: ApplyOptions): Promise<number> {
-  const documents: ResourceDocument[] = [];
-  const problems: Problem[] = [];
-  for (const { file, bytes } of await readInputs(context, paths)) {
-    const content = readResourceFile(bytes);
-    if (content.ok) documents.push(...toDocuments(file, bytes, content.entries));
-    else problems.push(...content.problems.map((problem) => ({ file, ...problem })));
-  }
-  if (problems.length > 0) {
-    throw new CopepodError("invalid", ["the resources are not valid:", ...problems.map(describeProblem)].join("\n  "));
-  }
-  if (documents.length === 0) throw new CopepodError("invalid", `no resource in ${paths.join(", ")}`);
+  const documents = await readDocuments(context, paths);
   const { admin, close } = await context.connect(context.settings);
   try {
     const items: Applied[] = [];
@@ -48,6 +38,22 @@ export async function apply(context: Context, { filename: paths, output }: Apply
   } finally {
     await close();
   }
+}
+
+/** @throws CopepodError `invalid` with everything that is wrong in all files */
+async function readDocuments(context: Context, paths: readonly string[]): Promise<readonly ResourceDocument[]> {
+  const documents: ResourceDocument[] = [];
+  const problems: Problem[] = [];
+  for (const { file, bytes } of await readInputs(context, paths)) {
+    const content = readResourceFile(bytes);
+    if (content.ok) documents.push(...toDocuments(file, bytes, content.entries));
+    else problems.push(...content.problems.map((problem) => ({ file, ...problem })));
+  }
+  if (problems.length > 0) {
+    throw new CopepodError("invalid", ["the resources are not valid:", ...problems.map(describeProblem)].join("\n  "));
+  }
+  if (documents.length === 0) throw new CopepodError("invalid", `no resource in ${paths.join(", ")}`);
+  return documents;
 }
 
 /** `file:line: path: reason` */
