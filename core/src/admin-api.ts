@@ -54,6 +54,8 @@ export const sessionRowSchema = z.object({
   /** Why the session is not awake although it has work. */
   reason: z.string().optional(),
   conversation: z.string().optional(),
+  /** Name of its terminal conversation, when it has one: what `say` takes. */
+  terminal: z.string().optional(),
 });
 export type SessionRow = z.output<typeof sessionRowSchema>;
 

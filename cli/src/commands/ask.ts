@@ -44,8 +44,8 @@ async function conversationName(context: Context, admin: AdminClient, session: s
   const { items } = await admin.listSessions({ limit: maxSessionsSearched });
   const found = items.find((item) => item.name === session);
   if (!found) throw new CopepodError("notFound", `no session is called "${session}"`);
-  if (found.conversation === undefined) {
-    throw new CopepodError("invalid", `session "${session}" does not belong to one conversation`);
+  if (found.terminal === undefined) {
+    throw new CopepodError("invalid", `session "${session}" does not belong to a terminal conversation`);
   }
-  return found.conversation;
+  return found.terminal;
 }

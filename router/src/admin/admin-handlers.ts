@@ -54,7 +54,10 @@ export function createAdminHandlers(deps: AdminDeps): AdminHandlers {
       }
       return applied;
     },
-    listSessions: async ({ namespace, limit }) => ({ items: [...(await store.listSessions(namespace, limit))] }),
+    listSessions: async ({ namespace, limit }) => {
+      const rows = await store.listSessions(namespace, limit);
+      return { items: await Promise.all(rows.map((row) => withTerminal(deps, row))) };
+    },
     listMessages: async ({ session, state, kind, limit }) => {
       const key = session === undefined || session.includes("/") ? session : keyOf(defaultNamespace, session);
       const query: ListMessages = { session: key, state, kind, limit };
@@ -74,6 +77,14 @@ export function createAdminHandlers(deps: AdminDeps): AdminHandlers {
       return { path, bytes };
     },
   };
+}
+
+/** Only the router knows which conversations are terminals, and how people call them. */
+async function withTerminal({ store, resources }: AdminDeps, row: SessionRow): Promise<SessionRow> {
+  const conversation = row.conversation === undefined ? undefined : await store.conversation(row.conversation);
+  if (!conversation) return row;
+  const channel = resources.current().channels.get(keyOf(conversation.namespace, conversation.channel));
+  return channel?.spec.type === "terminal" ? { ...row, terminal: conversation.address } : row;
 }
 
 async function listResources(deps: AdminDeps, kind: string, namespace: string): Promise<ResourceView[]> {
