@@ -47,6 +47,7 @@ export type SessionKeyKind = "Conversation" | "Thread" | "Group" | "Schedule";
 export interface SessionInput {
   /** Row key `<namespace>/<name>`. */
   readonly session: string;
+  /** Row key of the agent group. */
   readonly group: string;
   readonly keyKind: SessionKeyKind;
   /** Id of the conversation; undefined for kind Group. */
@@ -191,9 +192,12 @@ export interface QueueStore extends AsyncDisposable {
   /** Rows of all sessions that are wanted, or that were unwanted since the router last said so to the starter. */
   wishes(): Promise<readonly SessionWish[]>;
   wish(session: string): Promise<SessionWish | undefined>;
+  /** The starter has taken the wish: a session that is unwanted is no longer among `wishes` until that changes. */
+  settle(wish: SessionWish): Promise<void>;
   /**
    * The starter has a new pod for the session's epoch: changes the UID, releases the leases of the one before, clears
-   * "draining" and "failed". No effect for another epoch or the known UID. A greater epoch raises the row's.
+   * "draining". No effect for an older epoch, the known UID or one that was replaced. A greater epoch raises the row's.
+   * That the session failed to start is forgotten only when its runner says hello.
    */
   observePod(pod: { readonly session: string; readonly epoch: number; readonly podUid: string }): Promise<boolean>;
   /** The pod can't start: unwanted until `retryAt`, with a reason. Tells the conversations with open rows, once per row of failures. */
@@ -209,7 +213,8 @@ export interface QueueStore extends AsyncDisposable {
 
   // --- mailbox ---
   hello(holder: Holder): Promise<void>;
-  take(holder: Holder, input: { readonly held: readonly number[]; readonly limit: number }): Promise<Taken>;
+  /** Also ends rows that were tried too often, and tells it. */
+  take(holder: Holder, input: { readonly held: readonly number[]; readonly limit: number }): Promise<Taken & Written>;
   /** Restarts the lease. */
   extend(holder: Holder): Promise<{ readonly draining: boolean }>;
   post(
@@ -251,7 +256,7 @@ export interface QueueStore extends AsyncDisposable {
   listSessions(namespace: string, limit: number): Promise<readonly SessionRow[]>;
   listMessages(query: ListMessages): Promise<readonly MessageRow[]>;
   /** Makes a dead or unknown row pending again, at the end of its lane. @throws CopepodError notFound, conflict */
-  retry(id: string): Promise<{ readonly item: MessageRow } & Written>;
+  retry(id: string): Promise<{ readonly item: MessageRow; readonly wake: Wake } & Written>;
   audit(row: AuditRow): Promise<void>;
   /** Removes rows that ended before the time, some per call. @returns how many. */
   purge(endedBefore: number): Promise<number>;
