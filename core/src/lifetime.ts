@@ -5,6 +5,7 @@ interface Signals {
 interface ParentPipe {
   on(event: "end" | "close" | "error", listener: () => void): unknown;
   resume(): unknown;
+  pause(): unknown;
 }
 
 /** Why a program is asked to end. */
@@ -21,5 +22,7 @@ export function untilEnded(signals: Signals | undefined, parent: ParentPipe | un
   signals?.once("SIGINT", end("SIGINT"));
   for (const event of ["end", "close", "error"] as const) parent?.on(event, end("parent is gone"));
   parent?.resume();
+  // A pipe that is read keeps the process alive, also when all its work has ended.
+  controller.signal.addEventListener("abort", () => parent?.pause());
   return controller.signal;
 }
