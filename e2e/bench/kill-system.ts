@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "@copepod/adapter-kit/pause";
 import { type AdminClient, adminApi } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { Agent, request } from "undici";
@@ -55,8 +55,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   });
   const admin = connect(dispatcher);
   const stop = async () => {
-    await end(child);
     await dispatcher.destroy();
+    await end(child);
     output.end();
   };
   try {
@@ -84,7 +84,8 @@ async function untilReady(child: ChildProcess, admin: AdminClient, options: Syst
   for (;;) {
     if (child.exitCode !== null) throw new Error(`copepod up ended with ${child.exitCode}; see ${options.home}/up.log`);
     if (await isReady(admin, options.channels, signal)) return;
-    await delay(lookEveryMs, undefined, { signal });
+    if (signal.aborted) throw new Error(`copepod up is not ready; see ${options.home}/up.log and logs/`);
+    await pause(lookEveryMs, signal);
   }
 }
 
@@ -92,9 +93,8 @@ async function isReady(admin: AdminClient, channels: readonly string[], signal: 
   try {
     const status = await admin.status({}, { signal });
     const connected = status.channels.filter(({ state }) => state === "ready").map(({ channel }) => channel);
-    return status.ready && channels.every((name) => connected.some((channel) => channel.endsWith(`/${name}`)));
-  } catch (error) {
-    if (signal.aborted) throw error;
+    return status.ready && channels.every((name) => connected.includes(name));
+  } catch {
     return false;
   }
 }

@@ -10,6 +10,8 @@ export interface DeliveryLoopDeps extends DeliverDeps {
   readonly client: ChannelClient;
   readonly instance: string;
   readonly typing: TypingDisplay;
+  /** Called when the router answers again after it was away. */
+  onReturn(): void;
 }
 
 interface Signals {
@@ -56,6 +58,7 @@ async function leaseOnce(poll: Poll): Promise<void> {
   const input = { instance, held: [...running.keys()], limit, waitMs: longPollMs, typingVersion: poll.typingVersion };
   try {
     const answer = await deps.client.lease(input, { signal });
+    if (poll.failures > 0) deps.onReturn();
     poll.failures = 0;
     if (answer.typingVersion !== poll.typingVersion) deps.typing.show(answer.typing);
     poll.typingVersion = answer.typingVersion;

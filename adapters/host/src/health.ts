@@ -9,22 +9,35 @@ export interface HealthDeps {
   readonly log: Logger;
 }
 
-/** Reports each change of health until it is heard; a newer one replaces what is still unheard. */
-export function createHealthReport(deps: HealthDeps, signal: AbortSignal): (health: ChannelHealth) => void {
+export interface HealthReport {
+  /** Tells a change until it is heard; a newer one replaces what is still unheard. */
+  tell(health: ChannelHealth): void;
+  /** Tells the present health again: a router that was away has forgotten it. */
+  again(): void;
+}
+
+export function createHealthReport(deps: HealthDeps, signal: AbortSignal): HealthReport {
   const { client, instance, random, log } = deps;
   let latest: ChannelHealth = { state: "starting" };
   let replaced = new AbortController();
-  return (health) => {
-    if (health.state === latest.state && health.detail === latest.detail) return;
-    latest = health;
+  const say = (): void => {
     replaced.abort();
     replaced = new AbortController();
-    log.info({ state: health.state }, "health changed");
     const unheard = AbortSignal.any([signal, replaced.signal]);
-    untilHeard((heard) => client.health({ ...health, instance }, { signal: heard }), { signal: unheard, random }).catch(
+    const health = { ...latest, instance };
+    untilHeard((heard) => client.health(health, { signal: heard }), { signal: unheard, random }).catch(
       (error: unknown) => {
         if (!unheard.aborted) log.warn({ err: error }, "health was not taken");
       },
     );
+  };
+  return {
+    tell(health) {
+      if (health.state === latest.state && health.detail === latest.detail) return;
+      latest = health;
+      log.info({ state: health.state }, "health changed");
+      say();
+    },
+    again: say,
   };
 }

@@ -141,6 +141,20 @@ describe("an adapter host, inbound", () => {
   });
 });
 
+describe("an adapter host whose router restarts", () => {
+  it("says the health again that the router forgot", async (t) => {
+    const { router, host } = await build(t);
+    host();
+    await router.until(() => router.health?.state === "ready" && router.calls("lease") > 0);
+    await router.goOffline();
+    router.health = undefined;
+    await router.goOnline();
+    await router.until(() => router.calls("lease") > 1);
+    router.setTyping([]);
+    await router.until(() => router.health?.state === "ready");
+  });
+});
+
 describe("an adapter host, outbound", () => {
   it("shows each conversation's messages in order, lanes beside each other", async (t) => {
     const { router, platform, host, agentTexts } = await build(t);

@@ -60,9 +60,9 @@ async function runAdapter(deps: HostDeps, { config, cursor }: Position, stop: Ab
     if (end === "superseded") over.abort();
   };
   try {
-    const adapter = createAdapter(deps, { config, cursor, health, intake });
+    const adapter = createAdapter(deps, { config, cursor, health: health.tell, intake });
     using typing = createTypingDisplay(adapter, over.signal);
-    const loop = { ...deps, adapter, typing, abilities: deps.adapterPackage.abilities };
+    const loop = { ...deps, adapter, typing, abilities: deps.adapterPackage.abilities, onReturn: health.again };
     await Promise.all([
       adapter.run(intake).catch(async (error: unknown) => {
         await tellLast(deps, error);
