@@ -2,7 +2,7 @@ import { z } from "zod";
 import { metadataSchema } from "./fields.ts";
 
 export const apiGroup = "copepod.dev";
-const apiVersionName = "v1alpha1";
+export const apiVersionName = "v1alpha1";
 export const apiVersion = `${apiGroup}/${apiVersionName}` as const;
 
 export interface Column {

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { parse, parseAllDocuments } from "yaml";
+import { definitions } from "../kinds.ts";
+import { parseResource } from "../parse.ts";
+import { crdYaml } from "./crd.ts";
+import { resourcesMarkdown } from "./reference.ts";
+
+const samplesDir = join(import.meta.dirname, "../../samples");
+
+describe("the CRD of a kind", () => {
+  for (const definition of definitions) {
+    it(`${definition.kind} is named after it, versioned, and has a status of its own`, () => {
+      const crd = parse(crdYaml(definition));
+      assert.equal(crd.metadata.name, `${crd.spec.names.plural}.${crd.spec.group}`);
+      assert.deepEqual(crd.spec.names.categories, ["copepod"]);
+      const [version] = crd.spec.versions;
+      assert.deepEqual([version.name, version.served, version.storage], ["v1alpha1", true, true]);
+      assert.deepEqual(version.subresources, { status: {} });
+    });
+
+    it(`${definition.kind} has columns whose fields exist`, () => {
+      const [version] = parse(crdYaml(definition)).spec.versions;
+      for (const { jsonPath } of version.additionalPrinterColumns) {
+        if (jsonPath === ".metadata.creationTimestamp") continue;
+        const keys = jsonPath.slice(1).split(".");
+        const found = keys.reduce(
+          (schema: { properties?: Record<string, object> } | undefined, key: string) => schema?.properties?.[key],
+          version.schema.openAPIV3Schema,
+        );
+        assert.ok(found, `${definition.kind} ${jsonPath}`);
+      }
+    });
+  }
+
+  it("asks for a spec only where one is needed", () => {
+    const required = definitions.map((one) => parse(crdYaml(one)).spec.versions[0].schema.openAPIV3Schema.required);
+    assert.deepEqual(required, [undefined, ["spec"], ["spec"], ["spec"], ["spec"]]);
+  });
+});
+
+describe("a sample", () => {
+  const files = readdirSync(samplesDir);
+  for (const file of files) {
+    it(`${file} is accepted`, () => {
+      for (const document of parseAllDocuments(readFileSync(join(samplesDir, file), "utf8"))) {
+        assert.equal(parseResource(document.toJS()).ok, true);
+      }
+    });
+  }
+
+  it("exists for every kind", () => assert.equal(files.length, definitions.length));
+});
+
+describe("the reference page", () => {
+  it("tells field, type, default, bounds and rules", () => {
+    const page = resourcesMarkdown(definitions, new Map([["User", "kind: User"]]));
+    assert.match(page, /\| `spec\.session\.maxRunning` \| integer \| `10` \| 1 to 1000 \|/);
+    assert.match(page, /\| `spec\.identities` \| set of string \| required \| 1 to 100 items \|/);
+    assert.match(page, /- `spec\.conversation`: exactly one of id and kind is required/);
+    assert.match(page, /```yaml\nkind: User\n```/);
+  });
+});
