@@ -95,7 +95,7 @@ function turnEnds({
 }
 
 async function take(
-  { store, contexts, doorbell, clock }: MailboxDeps,
+  { store, contexts, announcer, doorbell, clock }: MailboxDeps,
   { instance, held, limit, waitMs }: { instance: string; held: number[]; limit: number; waitMs: number },
   { caller, signal }: CallContext<PodIdentity>,
 ) {
@@ -109,6 +109,7 @@ async function take(
     monotonic: clock.monotonic,
     look: async () => {
       const value = await store.take(holderOf(caller, instance), { held, limit });
+      announcer.written(value);
       const ready = value.messages.length > 0 || value.control.length > 0 || value.draining;
       const nextInMs = value.nextAt === undefined ? undefined : value.nextAt - clock.now();
       return { value, ready, nextInMs };

@@ -8,7 +8,7 @@ function build(put: (wish: SessionWish) => Promise<void>) {
   const row = { session: "default/s", group: "default/g", wanted: true, epoch: 1 };
   const ending = new AbortController();
   const writer = new WishWriter({
-    store: { wish: async () => ({ ...row }) },
+    store: { wish: async () => ({ ...row }), settle: async () => {} },
     starter: { put },
     random: () => 0,
     log: pino({ level: "silent" }),

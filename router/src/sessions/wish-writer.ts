@@ -4,7 +4,7 @@ import type { QueueStore } from "../queue/queue-store.ts";
 import type { SessionStarter } from "./session-starter.ts";
 
 export interface WishWriterDeps {
-  readonly store: Pick<QueueStore, "wish">;
+  readonly store: Pick<QueueStore, "wish" | "settle">;
   readonly starter: SessionStarter;
   readonly random: () => number;
   readonly log: Logger;
@@ -51,7 +51,9 @@ export class WishWriter {
     const { store, starter, log } = this.#deps;
     try {
       const wish = await store.wish(session);
-      if (wish) await starter.put(wish);
+      if (!wish) return true;
+      await starter.put(wish);
+      await store.settle(wish);
       return true;
     } catch (err) {
       log.debug({ session, err }, "the session starter did not take the wish");

@@ -1,0 +1,89 @@
+import { connect, type Socket } from "node:net";
+
+export interface Load {
+  readonly socketPath: string;
+  readonly connections: number;
+  readonly durationMs: number;
+  /** The next request, as bytes on the wire. */
+  readonly nextRequest: () => Buffer;
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly seconds: number;
+  /** Sorted, in ms. */
+  readonly latencies: Float64Array;
+}
+
+/**
+ * A closed loop over raw sockets: each connection sends its next request when the answer of the one before is there. As
+ * little as possible is parsed, since this shares the machine with what it measures. Anything but a 200 is an error.
+ */
+export async function runLoad({ socketPath, connections, durationMs, nextRequest }: Load): Promise<LoadResult> {
+  const latencies: number[] = [];
+  const started = performance.now();
+  const deadline = started + durationMs;
+  const loops = Array.from({ length: connections }, () =>
+    runConnection({ socketPath, deadline, nextRequest, latencies }),
+  );
+  await Promise.all(loops);
+  const seconds = (performance.now() - started) / 1_000;
+  return { requests: latencies.length, seconds, latencies: Float64Array.from(latencies).sort() };
+}
+
+interface Connection {
+  readonly socketPath: string;
+  readonly deadline: number;
+  readonly nextRequest: () => Buffer;
+  readonly latencies: number[];
+}
+
+function runConnection({ socketPath, deadline, nextRequest, latencies }: Connection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(socketPath);
+    let sentAt = 0;
+    let received = "";
+    const send = () => {
+      sentAt = performance.now();
+      socket.write(nextRequest());
+    };
+    socket.setEncoding("latin1");
+    socket.on("connect", send);
+    socket.on("error", reject);
+    socket.on("close", () => resolve());
+    socket.on("data", (chunk: string) => {
+      received += chunk;
+      const answered = isComplete(received);
+      if (!answered) return;
+      if (!received.startsWith("HTTP/1.1 200")) {
+        socket.destroy();
+        reject(new Error(`unexpected answer: ${received.slice(0, 500)}`));
+        return;
+      }
+      received = "";
+      const now = performance.now();
+      latencies.push(now - sentAt);
+      if (now < deadline) send();
+      else socket.end();
+    });
+  });
+}
+
+function isComplete(received: string): boolean {
+  const end = received.indexOf("\r\n\r\n");
+  if (end === -1) return false;
+  const length = /content-length: (\d+)/i.exec(received.slice(0, end))?.[1];
+  return length !== undefined && received.length >= end + 4 + Number(length);
+}
+
+export function percentile(sorted: Float64Array, share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** A POST with a JSON body. */
+export function postRequest(path: string, token: string, body: string): Buffer {
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\nhost: router\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
