@@ -1,15 +1,14 @@
 import { maxBodyBytes, maxMessagesPerFinish, maxTextLength } from "@copepod/core/limits";
 import type { AgentMessage } from "@copepod/core/mailbox-api";
+import { nameSchema } from "@copepod/core/messages";
 import type { Output } from "./output.ts";
 
 /** What the messages of one `finish` may take of its body; the rest is for the seqs and the braces. */
 const finalBytes = maxBodyBytes / 2;
 
 export interface Answer {
-  /** To known destinations, and not said in this turn before. */
+  /** What was not said in this turn before. The router tells the agent about those to unknown destinations. */
   readonly messages: readonly AgentMessage[];
-  /** Destinations that do not exist. */
-  readonly unknown: readonly string[];
   /** The agent wrote something, but nobody can get it. */
   readonly lost: boolean;
   /** The agent said nothing to anybody in this turn, and did not mark that as meant. */
@@ -18,13 +17,13 @@ export interface Answer {
 
 /** What a final text means, given the address book and what the turn has sent before its end. */
 export function toAnswer(output: Output, destinations: ReadonlySet<string>, sent: readonly AgentMessage[]): Answer {
-  const known = output.messages.filter((message) => destinations.has(message.to));
-  const unknown = output.messages.filter((message) => !destinations.has(message.to)).map((message) => message.to);
-  const nothing = known.length === 0 && sent.length === 0;
+  const nothing = sent.length === 0 && !output.messages.some((message) => destinations.has(message.to));
   return {
-    messages: known.filter(({ to, text }) => !sent.some((other) => other.to === to && other.text === text)),
-    unknown,
-    lost: nothing && (unknown.length > 0 || output.scratchpad !== ""),
+    messages: output.messages.filter(
+      ({ to, text }) =>
+        nameSchema.safeParse(to).success && !sent.some((other) => other.to === to && other.text === text),
+    ),
+    lost: nothing && (output.messages.length > 0 || output.scratchpad !== ""),
     silent: nothing && !output.internal,
   };
 }

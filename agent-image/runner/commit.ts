@@ -1,13 +1,10 @@
-import { inboundBackoff } from "@copepod/core/backoff";
 import { codeOf, type ErrorCode } from "@copepod/core/errors";
-import { leaseMs } from "@copepod/core/limits";
 import type { AgentMessage, MailboxClient } from "@copepod/core/mailbox-api";
-import type { FailureClass } from "@copepod/core/messages";
+import type { FailureClass, MailboxMessage } from "@copepod/core/messages";
 import type { Logger } from "pino";
 import type { Lane } from "./lane.ts";
 import type { Life } from "./life.ts";
 import type { Retry } from "./retry.ts";
-import type { Time } from "./time.ts";
 
 /** Longest explanation of a failure that the mailbox takes. */
 const maxFailureCharacters = 2_000;
@@ -22,7 +19,6 @@ export interface CommitDeps {
   readonly instance: string;
   readonly lane: Lane;
   readonly life: Life;
-  readonly time: Time;
   readonly log: Logger;
 }
 
@@ -37,10 +33,13 @@ export interface Finish {
 
 export interface Failure {
   readonly turn: number;
-  readonly rows: readonly number[];
   readonly class: FailureClass;
   readonly message: string;
   readonly retryAfterMs?: number | undefined;
+  /** Rows that the turn had begun with or the provider had read. */
+  readonly rows: readonly number[];
+  /** What the turn said before it failed. */
+  readonly said: readonly AgentMessage[];
 }
 
 /** Ends a turn's rows and sends its final messages, in one commit. */
@@ -59,21 +58,34 @@ export async function finishTurn(finish: Finish, deps: CommitDeps): Promise<void
   lane.forget(finish.consumed);
 }
 
-/** Gives a turn's rows back; what the router sends again later keeps its place in the lane. */
+/**
+ * Gives a turn's rows back. Those that are tried again later take everything behind them along, to keep the order;
+ * where a retry does not help, only what the provider has seen ends.
+ */
 export async function failTurn(failure: Failure, deps: CommitDeps): Promise<void> {
-  const { mailbox, retry, instance, life, lane, time, log } = deps;
-  const retryAfterMs = failure.retryAfterMs === undefined ? undefined : Math.max(0, Math.round(failure.retryAfterMs));
+  const { mailbox, retry, instance, life, lane, log } = deps;
+  const { turn, said, retryAfterMs } = failure;
+  const rows = failure.class === "permanent" || failure.class === "auth" ? [...failure.rows] : lane.held();
   const input = {
-    turn: failure.turn,
-    rows: [...failure.rows],
-    class: failure.class,
     instance,
+    turn,
+    rows,
+    class: failure.class,
     message: failure.message.slice(0, maxFailureCharacters),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.max(0, Math.round(retryAfterMs)) }),
   };
-  log.warn({ turn: failure.turn, class: failure.class }, "turn failed");
+  log.warn({ turn, class: failure.class, rows: rows.length }, "turn failed");
   const { dead } = await retry("fail", life.ended, (options) => mailbox.fail(input, options));
-  const again = failure.rows.filter((seq) => !dead.includes(seq));
-  lane.forget(dead);
-  lane.giveBack(again, time.now() + (retryAfterMs ?? inboundBackoff.maxMs) + leaseMs);
+  const again = rows.filter((seq) => !dead.includes(seq));
+  lane.forget(rows.filter((seq) => dead.includes(seq)));
+  if (again.length > 0) lane.giveBack(again, { turn, messages: said });
+}
+
+/** Rows that were already on their way when rows before them went back: they go back too, and follow them later. */
+export async function returnRows(messages: readonly MailboxMessage[], deps: CommitDeps): Promise<void> {
+  const { mailbox, retry, instance, life } = deps;
+  const rows = messages.map((message) => message.seq);
+  const turn = Math.min(...rows);
+  const input = { instance, turn, rows, class: "transient" as const, message: "a message before it is tried again" };
+  await retry("fail", life.ended, (options) => mailbox.fail(input, options));
 }

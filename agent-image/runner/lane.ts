@@ -15,24 +15,27 @@ export class Lane {
   readonly #waiting = new Map<number, MailboxMessage>();
   readonly #inTurn = new Set<number>();
   readonly #alreadySent = new Map<number, readonly AgentMessage[]>();
-  readonly #givenBack = new Map<number, number>();
   #changed = Promise.withResolvers<void>();
+  #age = 0;
+  #lowestGivenBack = 0;
+
+  /** Grows whenever rows went back to the router. */
+  get age(): number {
+    return this.#age;
+  }
 
   /** Rows of one `take`. A row that is known already is a repeat. */
   add(messages: readonly MailboxMessage[], alreadySent: readonly AgentMessage[]): void {
     const [first] = messages;
     if (!first) return;
-    for (const message of messages) {
-      this.#givenBack.delete(message.seq);
-      if (!this.#inTurn.has(message.seq)) this.#waiting.set(message.seq, message);
-    }
+    for (const message of messages) if (!this.#inTurn.has(message.seq)) this.#waiting.set(message.seq, message);
     if (alreadySent.length > 0) this.#alreadySent.set(first.seq, alreadySent);
     this.#change();
   }
 
   /** Every row that the router need not send again. */
   held(): number[] {
-    return [...this.#inTurn, ...this.#waiting.keys()];
+    return [...this.#inTurn, ...this.#waiting.keys()].sort((a, b) => a - b);
   }
 
   isWaiting(seq: number): boolean {
@@ -40,27 +43,24 @@ export class Lane {
   }
 
   /**
-   * Moves the next rows into a new turn: chat rows together, everything else alone. Context rows only come along, and
-   * all that lie before: a turn is named by the lowest seq that is leased.
-   * @param now the same clock as `giveBack`.
+   * Moves the next rows into a new turn: chat rows together, everything else alone. Context rows only come along, all
+   * that lie before included: a turn is named by the lowest seq that is leased.
+   * @param limit of rows that are no context.
    * @returns undefined when nothing may start a turn.
    */
-  startTurn(limit: number, now: number): Batch | undefined {
+  startTurn(limit: number): Batch | undefined {
     const waiting = this.#sorted();
-    const first = waiting.find((message) => message.trigger);
-    if (!first || this.#waitsForEarlier(first.seq, now)) return undefined;
-    const context = waiting.filter((message) => !message.trigger && message.seq < first.seq);
-    const rest = first.kind === "chat" ? this.#chatsFrom(first.seq) : [first];
-    return this.#move([...context, ...rest.slice(0, limit)]);
+    const start = waiting.findIndex((message) => message.trigger);
+    const first = waiting[start];
+    if (!first) return undefined;
+    const rest = first.kind === "chat" ? chats(waiting.slice(start), limit) : [first];
+    return this.#move([...waiting.slice(0, start), ...rest]);
   }
 
-  /** Moves chat rows into the running turn, as far as there is room; what comes behind another kind has to wait. */
-  joinTurn(room: number, now: number): Batch | undefined {
-    const first = this.#sorted()[0];
-    if (!first || this.#waitsForEarlier(first.seq, now)) return undefined;
-    const chats = this.#chatsFrom(first.seq).slice(0, Math.max(0, room));
-    const last = chats.findLastIndex((message) => message.trigger);
-    return last < 0 ? undefined : this.#move(chats.slice(0, last + 1));
+  /** Moves chat rows into the running turn, as far as there is room; what lies behind another kind has to wait. */
+  joinTurn(room: number): Batch | undefined {
+    const next = chats(this.#sorted(), room);
+    return next.some((message) => message.trigger) ? this.#move(next) : undefined;
   }
 
   /** Rows that the provider did not consume wait again, in their old place. */
@@ -81,18 +81,21 @@ export class Lane {
     this.#change();
   }
 
-  /**
-   * Rows that the router will send again later. Rows behind them wait for them, to keep the order.
-   * @param until when to stop waiting: a person may have ended them meanwhile.
-   */
-  giveBack(seqs: readonly number[], until: number): void {
-    for (const seq of seqs) this.#givenBack.set(seq, until);
+  /** Rows that the router sends again later, first among them the one that names the turn, which has said something. */
+  giveBack(seqs: readonly number[], said: { readonly turn: number; readonly messages: readonly AgentMessage[] }): void {
     this.forget(seqs);
+    if (seqs.includes(said.turn) && said.messages.length > 0) this.#alreadySent.set(said.turn, said.messages);
+    this.#lowestGivenBack = Math.min(...seqs);
+    this.#age++;
   }
 
-  /** When the first given back row is no longer waited for. */
-  nextRelease(): number | undefined {
-    return this.#givenBack.size === 0 ? undefined : Math.min(...this.#givenBack.values());
+  /**
+   * Whether rows were leased just before others in front of them went back, and so would overtake them.
+   * @param age the lane's, when the rows were asked for.
+   */
+  wouldOvertake(messages: readonly MailboxMessage[], age: number): boolean {
+    const [first] = messages;
+    return first !== undefined && age !== this.#age && first.seq > this.#lowestGivenBack;
   }
 
   /** Resolves at the next change. */
@@ -109,20 +112,6 @@ export class Lane {
     return [...this.#waiting.values()].sort((a, b) => a.seq - b.seq);
   }
 
-  #chatsFrom(seq: number): MailboxMessage[] {
-    const rows = this.#sorted().filter((message) => message.seq >= seq);
-    const end = rows.findIndex((message) => message.kind !== "chat");
-    return end < 0 ? rows : rows.slice(0, end);
-  }
-
-  #waitsForEarlier(seq: number, now: number): boolean {
-    for (const [earlier, until] of this.#givenBack) {
-      if (until <= now) this.#givenBack.delete(earlier);
-      else if (earlier < seq) return true;
-    }
-    return false;
-  }
-
   #move(messages: readonly MailboxMessage[]): Batch {
     for (const message of messages) {
       this.#waiting.delete(message.seq);
@@ -131,4 +120,16 @@ export class Lane {
     const alreadySent = messages.flatMap((message) => this.#alreadySent.get(message.seq) ?? []);
     return { messages, alreadySent };
   }
+}
+
+/** Chat and context rows from the head on, up to a number of those that are no context. */
+function chats(rows: readonly MailboxMessage[], limit: number): MailboxMessage[] {
+  const taken: MailboxMessage[] = [];
+  let triggers = 0;
+  for (const row of rows) {
+    if (row.trigger && (row.kind !== "chat" || triggers >= limit)) break;
+    triggers += row.trigger ? 1 : 0;
+    taken.push(row);
+  }
+  return taken;
 }

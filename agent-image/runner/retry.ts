@@ -4,8 +4,17 @@ import { codeOf, type ErrorCode } from "@copepod/core/errors";
 import type { Logger } from "pino";
 import type { Time } from "./time.ts";
 
-/** Outages: the call is made again until it is answered, since every call may be repeated. */
-const outages: ReadonlySet<ErrorCode> = new Set(["unavailable", "podUnknown", "diskFull", "rateLimited", "timeout"]);
+/** Answers that stay, however often the call is made. Everything else is an outage, and ends some time. */
+const lasting: ReadonlySet<ErrorCode> = new Set([
+  "superseded",
+  "unauthorized",
+  "forbidden",
+  "invalid",
+  "tooLarge",
+  "notFound",
+  "conflict",
+  "destinationUnknown",
+]);
 /** A fault on the other side is tried as often; then the runner ends, and its successor starts from a clean state. */
 const maxFaults = 6;
 
@@ -64,8 +73,7 @@ class Failures {
     const code = codeOf(error);
     this.#count++;
     if (code === "internal") this.#faults++;
-    const again = outages.has(code) || (code === "internal" && this.#faults < maxFaults);
-    if (!again) throw error;
+    if (lasting.has(code) || this.#faults >= maxFaults) throw error;
     const level = this.#count === 1 ? "info" : "debug";
     log[level]({ call: this.#call, code, failures: this.#count }, "mailbox does not answer, trying again");
     await time.sleep(backoffMs(reconnectBackoff, this.#count, random()), signal);

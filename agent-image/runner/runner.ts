@@ -4,6 +4,7 @@ import type { MailboxClient, SessionContext } from "@copepod/core/mailbox-api";
 import type { ControlMessage } from "@copepod/core/messages";
 import type { Logger } from "pino";
 import type { Provider, ProviderFactory, Tools } from "../providers/provider.ts";
+import { returnRows } from "./commit.ts";
 import { createHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { Lane } from "./lane.ts";
 import type { Life } from "./life.ts";
@@ -105,6 +106,7 @@ class Runner {
     const context = await this.#refreshContext();
     let limit = context.maxMessagesPerPrompt;
     while (!life.draining.aborted) {
+      const age = this.#lane.age;
       const taken = await this.#retry("take", life.draining, (options) =>
         mailbox.take(
           { instance, held: this.#lane.held(), limit: Math.min(limit, maxRowsPerTake), waitMs: longPollMs },
@@ -114,16 +116,17 @@ class Runner {
       if (taken.drain) life.drain("drain");
       this.#contextVersion = taken.contextVersion;
       limit = this.#context?.maxMessagesPerPrompt ?? limit;
-      this.#lane.add(taken.messages, taken.alreadySent);
+      if (this.#lane.wouldOvertake(taken.messages, age)) await returnRows(taken.messages, this.#turnDeps());
+      else this.#lane.add(taken.messages, taken.alreadySent);
       this.#current?.pushFollowUps();
       await this.#obey(taken.control);
     }
   }
 
   async #turns(): Promise<void> {
-    const { life, time } = this.#deps;
+    const { life } = this.#deps;
     while (!life.draining.aborted) {
-      const batch = this.#lane.startTurn(this.#context?.maxMessagesPerPrompt ?? 1, time.now());
+      const batch = this.#lane.startTurn(this.#context?.maxMessagesPerPrompt ?? 1);
       if (batch) await this.#runTurn(new RunningTurn(batch, this.#turnDeps()));
       else await this.#waitForRows();
     }
@@ -142,8 +145,7 @@ class Runner {
     const { life, time } = this.#deps;
     const changed = new AbortController();
     void this.#lane.changed().then(() => changed.abort());
-    const waitMs = Math.min(idleMs, (this.#lane.nextRelease() ?? Infinity) - time.now());
-    await time.sleep(Math.max(waitMs, 0), AbortSignal.any([life.draining, changed.signal]));
+    await time.sleep(idleMs, AbortSignal.any([life.draining, changed.signal]));
   }
 
   /** A control row ends when it had its effect, so that it outlives a crash in between. */

@@ -10,6 +10,7 @@ import { composeInstructions, forgetContinuation, readContinuation, writeContinu
 import type { Batch } from "./lane.ts";
 import { parseOutput } from "./output.ts";
 import { formatFollowUp, formatNudge, formatPrompt } from "./prompt.ts";
+import type { Time } from "./time.ts";
 
 const noAnswerNotice = "The agent ended its turn without an answer.";
 
@@ -20,6 +21,7 @@ export interface Setting {
 }
 
 export interface TurnDeps extends CommitDeps {
+  readonly time: Time;
   readonly workspace: string;
   readonly agentDir: string;
   readonly activity: (activity: Activity) => void;
@@ -63,10 +65,10 @@ export class RunningTurn {
 
   /** Shows what has come in meanwhile to the provider, no more than one prompt holds until it has read that. */
   pushFollowUps(): void {
-    const { lane, time } = this.#deps;
+    const { lane } = this.#deps;
     while (this.#running && !this.#interrupt.aborted) {
       const { turn, context } = this.#running;
-      const batch = lane.joinTurn(context.maxMessagesPerPrompt - this.#unread().length, time.now());
+      const batch = lane.joinTurn(context.maxMessagesPerPrompt - this.#unread().length);
       if (!batch) return;
       for (const message of batch.messages) this.#rows.set(message.seq, message);
       this.#alreadySent.push(...batch.alreadySent);
@@ -167,9 +169,6 @@ export class RunningTurn {
 
   async #deliver(text: string, setting: Setting): Promise<void> {
     const answer = this.#answer(text, setting);
-    if (answer.unknown.length > 0) {
-      this.#deps.log.warn({ turn: this.number, destinations: answer.unknown }, "answer names unknown destinations");
-    }
     const { early, final } = splitForFinish(answer.messages);
     for (const message of early) await this.post(message.to, message.text);
     const consumed = [...this.#consumed];
@@ -178,11 +177,11 @@ export class RunningTurn {
     await finishTurn({ turn: this.number, consumed, messages: final, ...notice }, this.#deps);
   }
 
-  /** Rows that the provider has never seen are not to blame: they stay here and wait. */
   async #fail(failure: Omit<Extract<ProviderEvent, { kind: "failed" }>, "kind">): Promise<void> {
     const rows = [...new Set([...seqsOf(this.#first), ...this.#consumed])].filter((seq) => this.#rows.has(seq));
-    await failTurn({ ...failure, turn: this.number, rows }, this.#deps);
     this.#leave(this.#unread().filter((message) => !rows.includes(message.seq)));
+    const said = [...this.#alreadySent, ...this.#posted];
+    await failTurn({ ...failure, turn: this.number, rows, said }, this.#deps);
   }
 
   #answer(text: string, { context }: Setting): Answer {

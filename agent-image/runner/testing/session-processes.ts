@@ -18,6 +18,7 @@ export class SessionProcesses implements AsyncDisposable {
   readonly env: Record<string, string>;
   readonly #children: ChildProcess[] = [];
   #output = "";
+  #wrote = Promise.withResolvers<void>();
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -47,6 +48,10 @@ export class SessionProcesses implements AsyncDisposable {
     return this.#output;
   }
 
+  async untilOutput(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#output)) await this.#wrote.promise;
+  }
+
   async startRouter(): Promise<void> {
     await this.router.start(this.env.COPEPOD_MAILBOX_SOCKET ?? "");
   }
@@ -56,6 +61,8 @@ export class SessionProcesses implements AsyncDisposable {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.#output += text;
+        this.#wrote.resolve();
+        this.#wrote = Promise.withResolvers();
       });
     }
     this.#children.push(child);

@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "@copepod/core/endpoint";
+import { mailboxApi } from "@copepod/core/mailbox-api";
+import { pino } from "pino";
+import type { ProviderFactory } from "../../providers/provider.ts";
+import { Life } from "../life.ts";
+import { runRunner } from "../runner.ts";
+import { createSocketFetch } from "../socket-fetch.ts";
+import { realTime, type Time } from "../time.ts";
+import { FakeRouter } from "./fake-router.ts";
+
+/** The runner in this process, in front of a fake router, with providers of the test's own. Ended when disposed. */
+export class RunnerInProcess implements AsyncDisposable {
+  readonly router = new FakeRouter();
+  readonly life = new Life();
+  readonly folder: string;
+  readonly workspace: string;
+  readonly agentDir: string;
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.workspace = join(folder, "workspace");
+    this.agentDir = join(folder, "agent");
+  }
+
+  static async create(): Promise<RunnerInProcess> {
+    const runner = new RunnerInProcess(await mkdtemp(join(tmpdir(), "copepod-runner-")));
+    await runner.router.start(join(runner.folder, "s"));
+    return runner;
+  }
+
+  /** @returns when the runner has ended. */
+  start(loadProvider: (name: string) => Promise<ProviderFactory>, time: Time = realTime): Promise<void> {
+    this.#running = this.#run(loadProvider, time);
+    return this.#running;
+  }
+
+  async #run(loadProvider: (name: string) => Promise<ProviderFactory>, time: Time): Promise<void> {
+    await using http = createSocketFetch(join(this.folder, "s"));
+    const { router, life, workspace, agentDir } = this;
+    await runRunner({
+      mailbox: createClient(mailboxApi, { fetch: http.fetch, baseUrl: "http://router", token: () => router.token }),
+      instance: "instance-of-the-test",
+      life,
+      workspace,
+      agentDir,
+      env: {},
+      loadProvider,
+      time,
+      random: () => 0.5,
+      log: pino({ level: "silent" }),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.life.end("parent is gone");
+    await this.#running.catch(() => undefined);
+    await this.router.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
