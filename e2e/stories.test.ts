@@ -129,7 +129,7 @@ describe("nothing fails silently", () => {
     const told = await until("the place in line", async () =>
       (await system.lines("two")).find(({ from }) => from === "system"),
     );
-    assert.match(told.text, /1/);
+    assert.match(told.text, /number 1 in line/);
     assert.match((await system.answerTo("two", second.id)).join(), /me too/);
   });
 
@@ -157,7 +157,7 @@ describe("a running system", () => {
       return problems.length > 0 && problems;
     });
     assert.equal(problem?.line, 5);
-    assert.match(problem?.reason ?? "", /instrutions/);
+    assert.match(`${problem?.path} ${problem?.reason}`, /instrutions unknown field/);
     assert.match(await system.ask("main", "still good?"), /still good\?/);
     await system.writeResource("0.yaml", { kind: "AgentGroup", metadata: { name: "helper" }, spec: {} });
     await until("the problem is gone", async () => (await system.admin.status({})).problems.length === 0);

@@ -13,6 +13,8 @@ export const sentences = {
   providerFailed: (message: string) => `I can't answer your message: ${message}`,
   providerAuth: (message: string) => `I can't answer: the model provider refused the credentials. ${message}`,
   startFailed: (reason: string) => `The agent could not be started, so your message waits. ${reason}`,
+  placeInLine: (running: number, place: number) =>
+    `All ${running} sessions that this agent may run are busy. Your message waits; you are number ${place} in line.`,
   waiting: "Waits until a running session of its agent group sleeps.",
   cancelled: "A person stopped the turn.",
   destinationUnknown: (to: string) =>
