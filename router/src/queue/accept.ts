@@ -14,7 +14,7 @@ const selectDuplicate = sql<[string, string], { id: string }>(
 );
 
 /** What a row changes in its session. */
-export export const countAccepted = sql<[number, number, number, number, string]>(`
+export const countAccepted = sql<[number, number, number, number, string]>(`
   UPDATE sessions SET last_seq = ?, open_rows = open_rows + ?, max_running = ?, full_told = 0, last_active_at = ?
   WHERE session = ?`);
 

@@ -4,7 +4,7 @@ import type { SessionRecord } from "./records.ts";
 import { sentences } from "./sentences.ts";
 import { sql, type Transaction } from "./transaction.ts";
 
-export export const selectSession = sql<[string], SessionRecord>("SELECT * FROM sessions WHERE session = ?");
+export const selectSession = sql<[string], SessionRecord>("SELECT * FROM sessions WHERE session = ?");
 
 const insertSession = sql<[string, string, string, string | null, string | null, number, number]>(`
   INSERT INTO sessions (session, agent_group, key_kind, conversation, thread, max_running, last_active_at)
