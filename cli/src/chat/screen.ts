@@ -39,6 +39,7 @@ export class Screen implements Disposable {
     this.#readline.on("SIGINT", () => events.onInterrupt(this.#readline.line));
     this.#readline.on("close", () => {
       if (this.#ended) return;
+      this.#clear();
       this.#restore();
       events.onEnd();
     });

@@ -102,7 +102,8 @@ export class TerminalChat {
     this.#open = open;
     this.#activity = activity;
     if (!this.#isBusy()) this.#interrupted = false;
-    this.#screen?.status(renderActivity(activity, this.#agent));
+    const isWaiting = activity.state === "idle" && open.length > 0;
+    this.#screen?.status(isWaiting ? `waiting for ${this.#agent}…` : renderActivity(activity, this.#agent));
   }
 
   #isBusy(): boolean {

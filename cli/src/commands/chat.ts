@@ -57,12 +57,18 @@ async function converseAtTerminal(context: Context, options: ChatOptions, connec
       group: options.group,
       notice: (sentence) => chat.notice(sentence),
     }),
-    agent: options.group ?? "agent",
+    agent: options.group ?? (await agentOf(connected.admin, options.conversation)),
     greeting: connected.greeting ?? "Write a message and press Enter. /help lists the commands.",
   });
   connected.onVoice?.((sentence) => chat.notice(sentence));
   await chat.run(connected.interrupted);
   return exitCodes.ok;
+}
+
+/** The agent group that has answered in the conversation before. */
+async function agentOf(admin: AdminClient, conversation: string): Promise<string> {
+  const { items } = await admin.listSessions({});
+  return items.find(({ terminal }) => terminal === conversation)?.group ?? "agent";
 }
 
 /** One prompt per line; its answer is printed before the next line is said. */

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { FakeRouter } from "../testing/fake-router.ts";
+import { runCli } from "../testing/run-cli.ts";
+
+describe("copepod chat in a pipe", () => {
+  it("answers line by line, and prints nothing but the answers", async () => {
+    await using router = await FakeRouter.start();
+    const ran = await runCli(["chat"], { router, stdin: "one\n\n  two  \nthree" });
+    assert.deepEqual(ran, { code: 0, stdout: "echo one\necho two\necho three\n", stderr: "" });
+    assert.deepEqual([...new Set(router.messages.map(({ conversation }) => conversation))], ["main"]);
+  });
+
+  it("does not say a line before the answer to the one before is there", async () => {
+    await using router = await FakeRouter.start();
+    const open: number[] = [];
+    router.reply = (text) => {
+      open.push(router.messages.length);
+      const id = `message-${router.messages.length + 1}`;
+      setTimeout(() => router.finish(id, [{ from: "agent", text: `late ${text}` }]), 20);
+      return { pending: true };
+    };
+    const { stdout } = await runCli(["chat"], { router, stdin: "one\ntwo\n" });
+    assert.equal(stdout, "late one\nlate two\n");
+  });
+
+  it("takes the conversation and the group that are named", async () => {
+    await using router = await FakeRouter.start();
+    await runCli(["chat", "--conversation", "work", "--group", "coder"], { router, stdin: "a\n" });
+    assert.deepEqual([router.messages[0]?.conversation, router.messages[0]?.group], ["work", "coder"]);
+  });
+
+  it("fails with a sentence when an answer does not come", async () => {
+    await using router = await FakeRouter.start();
+    router.reply = () => ({ pending: true });
+    const { code, stderr } = await runCli(["chat", "--timeout", "1s"], { router, stdin: "a\n" });
+    assert.equal(code, 5);
+    assert.match(stderr, /did not come in time/);
+  });
+
+  it("joins the system that runs when it is called by start", async () => {
+    await using router = await FakeRouter.start();
+    const home = router.folder;
+    const { code, stdout } = await runCli(["start"], { router, home, stdin: "a\n" });
+    assert.deepEqual([code, stdout], [0, "echo a\n"]);
+  });
+});

@@ -1,0 +1,75 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { adminApi } from "@copepod/core/admin-api";
+import { createClient } from "@copepod/core/endpoint";
+import { CopepodError } from "@copepod/core/errors";
+import type { CliDeps } from "../context.ts";
+import { createUnixFetch } from "../http/unix-fetch.ts";
+import { buildProgram } from "../program.ts";
+import type { FakeRouter } from "./fake-router.ts";
+
+export interface Ran {
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** undefined = nothing runs. */
+  readonly router?: FakeRouter;
+  readonly stdin?: string;
+  readonly home?: string;
+  /** Given a function that acts as Ctrl-C. */
+  onReady?(interrupt: () => void): void;
+}
+
+/** Runs a command line with everything real but the router and the process. */
+export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const io = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
+  io.stdin.end(options.stdin ?? "");
+  const listeners = new Set<(signal: NodeJS.Signals) => void>();
+  let code: number | undefined;
+  const program = buildProgram({ ...testDeps(options), io, onSignal: listen(listeners), setExitCode: set });
+  function set(value: number): void {
+    code = value;
+  }
+  options.onReady?.(() => {
+    for (const listener of listeners) listener("SIGINT");
+  });
+  const outputs = Promise.all([text(io.stdout), text(io.stderr)]);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "CommanderError")) throw error;
+    code = "exitCode" in error && error.exitCode === 0 ? 0 : 2;
+  }
+  io.stdout.end();
+  io.stderr.end();
+  const [stdout, stderr] = await outputs;
+  return { code, stdout, stderr };
+}
+
+const listen = (listeners: Set<(signal: NodeJS.Signals) => void>) => (listener: (signal: NodeJS.Signals) => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+
+function testDeps({ router, home }: RunOptions): Omit<CliDeps, "io" | "onSignal" | "setExitCode"> {
+  let keys = 0;
+  return {
+    version: "1.2.3",
+    userName: "ann",
+    uid: process.getuid?.() ?? 0,
+    config: (given) => ({ home: given ?? home ?? "/nowhere", runtimeDir: undefined, logLevel: "info", own: {} }),
+    connect: async () => {
+      if (!router) throw new CopepodError("notRunning", "no Copepod runs");
+      const unix = createUnixFetch(router.socketPath);
+      return { admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }), close: unix.close };
+    },
+    openSupervisor: async () => {
+      throw new CopepodError("alreadyRunning", "a supervisor already runs");
+    },
+    randomKey: () => `key-${++keys}`,
+    random: () => 0,
+  };
+}
