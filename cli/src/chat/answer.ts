@@ -83,7 +83,7 @@ export function openConversation(
       if (!isOut) notice("Copepod does not answer; trying again …");
       isOut = true;
     },
-    onRecovered: () => {
+    onAnswer: () => {
       if (isOut) notice("Copepod is back.");
       isOut = false;
     },

@@ -8,9 +8,10 @@ const outageTimeoutMs = 60_000;
 export interface TryingDeps {
   /** In [0, 1). */
   random(): number;
-  /** Called once per outage. */
+  /** Called when a call has failed for the first time. */
   onOutage(): void;
-  onRecovered(): void;
+  /** Called when a call has succeeded. */
+  onAnswer(): void;
 }
 
 /** Repeats a call that may be repeated while the other side is not there. @throws CopepodError `unavailable` */
@@ -19,7 +20,7 @@ export async function keepTrying<T>(call: () => Promise<T>, deps: TryingDeps, si
   for (let attempt = 1; ; attempt++) {
     const result = await tryOnce(call);
     if (result.ok) {
-      if (attempt > 1) deps.onRecovered();
+      deps.onAnswer();
       return result.value;
     }
     if (performance.now() - startedAt > outageTimeoutMs) {

@@ -31,6 +31,8 @@ export class TerminalChat {
   readonly #left = new AbortController();
   readonly #following = new AbortController();
   readonly #drained = Promise.withResolvers<void>();
+  /** Aborts the running poll, so that the next one tells the present state at once. */
+  #look = new AbortController();
   #screen: Screen | undefined;
   #agent: string;
   #position = 0;
@@ -85,25 +87,34 @@ export class TerminalChat {
     return this.#screen;
   }
 
+  /** One poll at a time: what it hears is always newer than what was heard before. */
   async #follow(signal: AbortSignal): Promise<void> {
-    try {
-      for await (const news of this.#input.conversation.follow(this.#position, signal)) this.#show(news);
-    } catch (error) {
-      if (!signal.aborted) throw error;
+    while (!signal.aborted) {
+      this.#look = new AbortController();
+      const end = AbortSignal.any([signal, this.#look.signal]);
+      try {
+        for await (const news of this.#input.conversation.follow(this.#position, end)) this.#show(news);
+      } catch (error) {
+        if (!end.aborted) throw error;
+      }
     }
   }
 
   #show({ lines, activity, open }: News): void {
+    this.#open = open;
+    this.#activity = activity;
+    if (!this.#isBusy()) this.#interrupted = false;
+    this.#showStatus();
     for (const line of lines) {
       if (line.from === "agent" && line.sender) this.#agent = line.sender;
       this.#position = Math.max(this.#position, line.position ?? 0);
       this.#screen?.print(renderLine(line, this.#agent, this.#input.paint));
     }
-    this.#open = open;
-    this.#activity = activity;
-    if (!this.#isBusy()) this.#interrupted = false;
-    const isWaiting = activity.state === "idle" && open.length > 0;
-    this.#screen?.status(isWaiting ? `waiting for ${this.#agent}…` : renderActivity(activity, this.#agent));
+  }
+
+  #showStatus(): void {
+    const isWaiting = this.#activity.state === "idle" && this.#open.length > 0;
+    this.#screen?.status(isWaiting ? `waiting for ${this.#agent}…` : renderActivity(this.#activity, this.#agent));
   }
 
   #isBusy(): boolean {
@@ -135,7 +146,7 @@ export class TerminalChat {
       try {
         const said = await this.#input.conversation.say(text, this.#position, end);
         this.#agent = agentOfSession(said.session);
-        if (!this.#open.includes(said.id)) this.#open = [...this.#open, said.id];
+        this.#look.abort();
       } catch (error) {
         if (!end.aborted) this.notice(sentenceOf(error));
       } finally {

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { adminApi } from "@copepod/core/admin-api";
+import { createClient } from "@copepod/core/endpoint";
+import { CopepodError } from "@copepod/core/errors";
+import { createUnixFetch, type UnixFetch } from "../http/unix-fetch.ts";
+import { FakeRouter } from "../testing/fake-router.ts";
+import { FakeTerminal } from "../testing/fake-terminal.ts";
+import { Conversation } from "./conversation.ts";
+import { TerminalChat } from "./terminal-chat.ts";
+
+const ctrlC = "\u0003";
+const ctrlD = "\u0004";
+const paste = (text: string) => `\u001b[200~${text}\u001b[201~`;
+
+describe("a chat at a terminal", () => {
+  let router: FakeRouter;
+  let terminal: FakeTerminal;
+  let unix: UnixFetch;
+  let ended: AbortController;
+  let running: Promise<void>;
+
+  beforeEach(async () => {
+    router = await FakeRouter.start();
+    unix = createUnixFetch(router.socketPath);
+    ended = new AbortController();
+  });
+
+  afterEach(async () => {
+    ended.abort();
+    await running.catch(() => {});
+    await unix.close();
+    await router[Symbol.asyncDispose]();
+  });
+
+  async function open(): Promise<void> {
+    terminal = new FakeTerminal();
+    let keys = 0;
+    const conversation = new Conversation(
+      { conversation: "main", sender: "ann", group: undefined },
+      {
+        admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
+        randomKey: () => `${router.messages.length}-${++keys}`,
+        random: () => 0,
+        onOutage: () => chat.notice("away"),
+        onAnswer: () => {},
+      },
+    );
+    const paint = (_format: unknown, text: string) => text;
+    const chat = new TerminalChat({ io: terminal.io, paint, conversation, agent: "helper", greeting: "welcome" });
+    running = chat.run(ended.signal);
+    await terminal.shows("welcome");
+  }
+
+  it("shows the answer above the prompt", async () => {
+    await open();
+    terminal.type("hello\r");
+    const end = await terminal.shows("helper: echo hello\n");
+    assert.match(terminal.text.slice(0, end), /> $/);
+  });
+
+  it("shows the past first", async () => {
+    await open();
+    terminal.type("hello\r");
+    await terminal.shows("echo hello");
+    ended.abort();
+    await running;
+    ended = new AbortController();
+    await open();
+    assert.match(terminal.text, /helper: echo hello\n· welcome\n/);
+  });
+
+  it("shows what the agent is doing, and stops to when the turn ends", async () => {
+    router.reply = () => ({ pending: true });
+    await open();
+    terminal.type("work\r");
+    let at = await terminal.shows("waiting for helper…");
+    router.activity({ state: "thinking" });
+    at = await terminal.shows("helper is thinking…\n> ", at);
+    router.activity({ state: "tool", tool: "search" });
+    at = await terminal.shows("helper is using search…\n> ", at);
+    router.finish("message-1", [{ from: "agent", text: "done" }]);
+    await terminal.shows(/helper: done\n> $/, at);
+  });
+
+  it("keeps what is being typed when an answer comes", async () => {
+    router.reply = () => ({ pending: true });
+    await open();
+    terminal.type("work\r");
+    await terminal.shows("waiting for helper…");
+    terminal.type("half a sen");
+    await terminal.shows("> half a sen");
+    router.finish("message-1", [{ from: "agent", text: "done" }]);
+    await terminal.shows(/helper: done\n> half a sen$/);
+    terminal.type("tence\r");
+    await terminal.shows("> half a sentence");
+  });
+
+  it("sends pasted lines as one message", async () => {
+    await open();
+    terminal.type(paste("one\rtwo\rthree"));
+    terminal.type("\r");
+    await terminal.shows("helper: echo one\ntwo\nthree\n");
+    assert.deepEqual(
+      router.messages.map(({ text }) => text),
+      ["one\ntwo\nthree"],
+    );
+  });
+
+  it("shows a refusal, and goes on", async () => {
+    await open();
+    router.reply = () => ({ refuse: new CopepodError("rateLimited", "too many messages") });
+    terminal.type("a\r");
+    await terminal.shows("· too many messages\n");
+    router.reply = () => ({ lines: [{ from: "agent", text: "fine" }] });
+    terminal.type("b\r");
+    await terminal.shows("helper: fine\n");
+  });
+
+  it("interrupts the turn on Ctrl-C, and leaves on the next", async () => {
+    router.reply = () => ({ pending: true });
+    await open();
+    terminal.type("work\r");
+    await terminal.shows("waiting for helper…");
+    terminal.type(ctrlC);
+    await terminal.shows("· Stopping …\n");
+    assert.deepEqual(router.stops, ["main"]);
+    terminal.type(ctrlC);
+    await running;
+  });
+
+  it("leaves on Ctrl-C at the idle prompt, but first removes what is typed", async () => {
+    await open();
+    terminal.type("nonsense");
+    await terminal.shows("nonsense");
+    terminal.type(ctrlC);
+    terminal.type("good\r");
+    await terminal.shows("helper: echo good\n");
+    terminal.type(ctrlC);
+    await running;
+    assert.deepEqual(
+      router.messages.map(({ text }) => text),
+      ["good"],
+    );
+  });
+
+  it("leaves on Ctrl-D when the answers are there", async () => {
+    router.reply = () => ({ pending: true });
+    await open();
+    terminal.type("work\r");
+    await terminal.shows("waiting for helper…");
+    terminal.type(ctrlD);
+    await terminal.shows("Waiting for the answer");
+    router.finish("message-1", [{ from: "agent", text: "done" }]);
+    await running;
+    assert.match(terminal.text, /helper: done\n$/);
+  });
+
+  it("leaves on /quit, shows /help, stops on /stop, and knows no other command", async () => {
+    await open();
+    terminal.type("/help\r");
+    await terminal.shows("/quit   leave");
+    terminal.type("/stop\r");
+    await terminal.shows("· Stopping …\n");
+    terminal.type("/dance\r");
+    await terminal.shows("There is no command /dance");
+    terminal.type("/quit\r");
+    await running;
+    assert.deepEqual(router.messages, []);
+  });
+
+  it("survives a restart of the router: says so once, loses nothing, doubles nothing", async () => {
+    await open();
+    await router.stopServing();
+    await terminal.shows("· away\n");
+    terminal.type("one\rtwo\r");
+    router.lostAnswers = 1;
+    await router.serve();
+    await terminal.shows("helper: echo one\n");
+    await terminal.shows("helper: echo two\n");
+    assert.deepEqual(
+      router.messages.map(({ text }) => text),
+      ["one", "two"],
+    );
+    assert.equal(terminal.text.match(/helper: echo one/g)?.length, 1);
+  });
+
+  it("ends when the system does", async () => {
+    await open();
+    ended.abort();
+    await running;
+  });
+
+  it("removes from an answer what would steer the terminal", async () => {
+    router.reply = () => ({ lines: [{ from: "agent", text: "a\u001b]0;title\u0007b" }] });
+    await open();
+    terminal.type("x\r");
+    await terminal.shows("helper: a]0;titleb\n");
+  });
+});
