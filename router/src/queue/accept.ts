@@ -74,7 +74,15 @@ function effectOf(
 ): Wake {
   if (!row.trigger) boundContext(tx, session.session);
   if (!row.trigger || seq === undefined) return { kind: "none" };
-  return wake(tx, { ...session, max_running: row.session.maxRunning });
+  const effect = wake(tx, { ...session, max_running: row.session.maxRunning });
+  if (effect.kind === "waiting" && effect.first) {
+    const to = { conversation: row.replyTo.conversation, thread: row.replyTo.thread ?? null };
+    tell(tx, to, {
+      key: `waiting/${session.session}/${seq}`,
+      text: sentences.placeInLine(row.session.maxRunning, effect.place),
+    });
+  }
+  return effect;
 }
 
 function insertRow(tx: Transaction, row: AcceptRow, { id, seq }: { id: string; seq: number | undefined }): boolean {
