@@ -1,6 +1,18 @@
 import { resolve } from "node:path";
 import { environment } from "@copepod/core/environment";
+import { parseInput } from "@copepod/core/errors";
+import { z } from "zod";
 import type { Environment } from "./supervisor/commands.ts";
+
+/** Environment that a person may set. `docs/reference/environment.md` is generated from it. */
+export const environmentSchema = z.object({
+  [environment.home]: z
+    .string()
+    .default(".copepod")
+    .describe("Folder of resources, queue, volumes and logs. A relative one starts at the working folder."),
+  [environment.logLevel]: z.string().default("info").describe("Least level that the programs log."),
+  XDG_RUNTIME_DIR: z.string().optional().describe("Where the system keeps sockets of this person's programs."),
+});
 
 export interface CliConfig {
   /** Absolute path of `$COPEPOD_HOME`. */
@@ -12,12 +24,13 @@ export interface CliConfig {
   readonly own: Environment;
 }
 
-/** @param cwd what a relative home starts from. */
+/** An empty variable counts as one that is not set. @param cwd what a relative home starts from. */
 export function readConfig(env: Environment, cwd: string): CliConfig {
+  const read = parseInput(environmentSchema, Object.fromEntries(Object.entries(env).filter(([, value]) => value)));
   return {
-    home: resolve(cwd, env[environment.home] || ".copepod"),
-    runtimeDir: env.XDG_RUNTIME_DIR || undefined,
-    logLevel: env[environment.logLevel] || "info",
+    home: resolve(cwd, read[environment.home]),
+    runtimeDir: read.XDG_RUNTIME_DIR,
+    logLevel: read[environment.logLevel],
     own: env,
   };
 }

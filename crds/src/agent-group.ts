@@ -1,11 +1,12 @@
+import { maxTextLength } from "@copepod/core/limits";
 import { z } from "zod";
 import { type Definition, resourceSchema } from "./definition.ts";
 import { durationSchema } from "./duration.ts";
-import { countSchema, maxInstructionsLength, resourceNameSchema, textSchema, timeZoneSchema } from "./fields.ts";
+import { countSchema, resourceNameSchema, textSchema, timeZoneSchema } from "./fields.ts";
 
 const spec = z
   .strictObject({
-    instructions: textSchema(maxInstructionsLength)
+    instructions: textSchema(maxTextLength)
       .default("")
       .describe("What the agent is and how it behaves, as text for the agent. Default empty."),
     agent: z

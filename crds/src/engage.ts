@@ -31,7 +31,6 @@ export const engageSchema = withRule(engageObject, {
   message: "pattern is only for mode Pattern",
   holds: ({ mode, pattern }) => mode === "Pattern" || pattern === ".",
 });
-export type Engage = z.output<typeof engageSchema>;
 
 export const unknownSendersSchema = z.enum(["Strict", "Public"]);
 export const unaddressedSchema = z.enum(["Drop", "Accumulate"]);

@@ -3,8 +3,6 @@ import { withRule } from "./rule.ts";
 
 /** Longest name of a resource: an RFC 1123 label, since names become parts of pod names and folders. */
 const maxResourceNameLength = 63;
-/** Longest instructions of an agent group, in characters. */
-export const maxInstructionsLength = 65_536;
 const maxLabels = 64;
 /** Longest value of an annotation, in characters. */
 const maxAnnotationLength = 4_096;

@@ -1,17 +1,15 @@
+import { maxNameLength } from "@copepod/core/limits";
 import { z } from "zod";
 import { type Definition, resourceSchema } from "./definition.ts";
 import { lineSchema, resourceNameSchema, timeSchema } from "./fields.ts";
 import { withRule, withTransitionRule } from "./rule.ts";
 
-/** Longest id of a conversation or thread, in characters. */
-const maxIdLength = 512;
-
 const keyObject = z.strictObject({
   kind: z
     .enum(["Conversation", "Thread", "Group", "Schedule"])
     .describe("What the session belongs to: a conversation, one thread of it, the whole agent group, or a schedule."),
-  conversation: lineSchema(maxIdLength).min(1).optional().describe("Id of the conversation's row."),
-  thread: lineSchema(maxIdLength).min(1).optional().describe("Thread within the conversation."),
+  conversation: lineSchema(maxNameLength).min(1).optional().describe("Id of the conversation's row."),
+  thread: lineSchema(maxNameLength).min(1).optional().describe("Thread within the conversation."),
 });
 
 const conversationNamed = withRule(keyObject, {

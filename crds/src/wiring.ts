@@ -1,15 +1,13 @@
+import { maxNameLength } from "@copepod/core/limits";
 import { z } from "zod";
 import { type Definition, resourceSchema } from "./definition.ts";
 import { engageSchema, unaddressedSchema, unknownSendersSchema } from "./engage.ts";
 import { countSchema, lineSchema, resourceNameSchema } from "./fields.ts";
 import { withRule } from "./rule.ts";
 
-/** Longest address of a conversation, in characters. */
-const maxAddressLength = 512;
-
 const conversation = withRule(
   z.strictObject({
-    id: lineSchema(maxAddressLength).min(1).optional().describe("The adapter's address of one conversation."),
+    id: lineSchema(maxNameLength).min(1).optional().describe("The adapter's address of one conversation."),
     kind: z
       .enum(["Direct", "Group"])
       .optional()
