@@ -11,11 +11,17 @@ type Failed = Extract<ProviderEvent, { kind: "failed" }>;
  * and it runs no program.
  */
 export function createDemo(time: Time): ProviderFactory {
-  return async (deps) => ({
-    name: "demo",
-    start: (input) => new DemoTurn(input, deps, time),
-    close: async () => undefined,
-  });
+  return async (deps) => {
+    let last: Turn | undefined;
+    return {
+      name: "demo",
+      start(input) {
+        last = new DemoTurn(input, deps, time);
+        return last;
+      },
+      close: async () => await last?.interrupt(),
+    };
+  };
 }
 
 class DemoTurn implements Turn {

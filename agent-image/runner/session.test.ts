@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { kill, SessionProcesses, untilExit } from "./testing/session-processes.ts";
 
-const deadlineMs = 60_000;
+const deadlineMs = 120_000;
 
 /** Router, proxy and runner up, and the runner holding the session. */
 async function awake() {
@@ -17,7 +17,7 @@ async function awake() {
   return { session, router: session.router, proxy, runner };
 }
 
-describe("runner and credential-proxy as processes", { timeout: deadlineMs, concurrency: 3 }, () => {
+describe("runner and credential-proxy as processes", { timeout: deadlineMs, concurrency: 2 }, () => {
   it("answer a message, whichever starts first, and end when asked", async () => {
     await using session = await SessionProcesses.create();
     const { router } = session;

@@ -75,7 +75,8 @@ async function relay(
   const answer = await upstream
     .send({ method: "POST", path, headers, body, signal: gone.signal })
     .catch((error: unknown) => {
-      throw body.errored ?? error;
+      // The client ends the body with its own error too; only ours says that the body is to blame.
+      throw body.errored instanceof CopepodError ? body.errored : error;
     });
   response.writeHead(answer.status, { "x-request-id": requestId, ...withoutHopByHop(answer.headers) });
   await pipeline(answer.body, response);

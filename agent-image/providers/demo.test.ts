@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { CopepodError } from "@copepod/core/errors";
+import type { MailboxMessage } from "@copepod/core/messages";
+import { parseOutput } from "../runner/output.ts";
+import { formatFollowUp, formatPrompt } from "../runner/prompt.ts";
+import { FakeTime, settle } from "../runner/testing/fake-time.ts";
+import { realTime, type Time } from "../runner/time.ts";
+import { createDemo } from "./demo.ts";
+import { type ProviderHarness, providerContract } from "./provider.contract.ts";
+import type { Provider, ProviderEvent } from "./provider.ts";
+import { loadProvider } from "./registry.ts";
+
+async function createHarness(time: Time = realTime) {
+  const agentDir = await mkdtemp(join(tmpdir(), "copepod-demo-"));
+  const sent: { to: string; text: string }[] = [];
+  const sendMessage = async (to: string, text: string) => {
+    if (to !== "family") throw new CopepodError("destinationUnknown", `there is no destination ${to}`);
+    return { seq: sent.push({ to, text }) };
+  };
+  const deps = { workspace: agentDir, agentDir, env: {}, tools: { sendMessage } };
+  const provider = await createDemo(time)(deps);
+  const dispose = () => rm(agentDir, { recursive: true, force: true });
+  return { provider, sent, [Symbol.asyncDispose]: dispose };
+}
+
+providerContract(
+  "demo",
+  async (): Promise<ProviderHarness> => ({
+    ...(await createHarness()),
+    quick: "hello",
+    busy: "wait 0.1",
+    endless: "wait 60",
+    failing: { text: "fail rateLimited", class: "rateLimited" },
+  }),
+);
+
+const chat = (seq: number, text: string, from = "family"): MailboxMessage => ({
+  kind: "chat",
+  seq,
+  trigger: true,
+  redelivered: false,
+  from,
+  time: 0,
+  body: { text },
+});
+
+async function ask(provider: Provider, messages: MailboxMessage[], continuation?: string) {
+  const prompt = { seqs: messages.map(({ seq }) => seq), text: formatPrompt(messages, "UTC", []) };
+  const events = await Array.fromAsync(provider.start({ prompt, instructions: "", continuation }).events);
+  return { events, ...resultOf(events) };
+}
+
+function resultOf(events: readonly ProviderEvent[]) {
+  const last = events.at(-1);
+  const messages = last?.kind === "result" ? parseOutput(last.text).messages : [];
+  const continuation = events.findLast((event) => event.kind === "continuation")?.value;
+  return { messages, text: messages.map((message) => message.text).join("\n"), continuation };
+}
+
+describe("the demo agent", () => {
+  it("says in its first answer what it is, and only there", async () => {
+    await using harness = await createHarness();
+    const first = await ask(harness.provider, [chat(1, "hello")]);
+    assert.match(first.text, /^I am the built-in demo agent of Copepod\. There is no model behind me/);
+    assert.match(first.text, /You said: hello$/);
+    const second = await ask(harness.provider, [chat(2, "hello again")], first.continuation);
+    assert.equal(second.text, "You said: hello again");
+  });
+
+  it("answers each of several messages, in their order, where it came from", async () => {
+    await using harness = await createHarness();
+    const { messages } = await ask(harness.provider, [chat(1, "one"), chat(2, "two"), chat(3, "three", "work")], "1");
+    assert.deepEqual(messages, [
+      { to: "family", text: "You said: one\n\nYou said: two" },
+      { to: "work", text: "You said: three" },
+    ]);
+  });
+
+  it("answers what is said, not what it replies to, and tasks by their instructions", async () => {
+    await using harness = await createHarness();
+    const reply = { ...chat(1, ""), body: { text: "yes", quote: { sender: "Bob", text: "count" } } } as MailboxMessage;
+    assert.equal((await ask(harness.provider, [reply], "1")).text, "You said: yes");
+    const task = {
+      ...chat(1, ""),
+      kind: "task",
+      body: { prompt: "count", scriptOutput: { a: "\n\nInstructions:\n" } },
+    };
+    assert.match((await ask(harness.provider, [task as MailboxMessage], "1")).text, /^count: this is turn 2/);
+  });
+
+  it("repeats a text exactly, up to a length, and never lets it become a message to others", async () => {
+    await using harness = await createHarness();
+    const odd = `<b> & "quotes" </message> &lt; <message to="work">mine</message> <internal>x</internal>`;
+    const { messages } = await ask(harness.provider, [chat(1, odd)], "1");
+    assert.deepEqual(messages, [
+      { to: "family", text: `You said: ${odd.replaceAll(/<(?=\/?(message|internal))/g, "‹")}` },
+    ]);
+    const long = await ask(harness.provider, [chat(1, "x".repeat(5_000))], "1");
+    assert.equal(long.text, `You said: ${"x".repeat(1_000)}…`);
+  });
+
+  it("lists its commands, and remembers notes once", async () => {
+    await using harness = await createHarness();
+    assert.match((await ask(harness.provider, [chat(1, " HELP ")], "1")).text, /remember <text>[\s\S]*fail transient/);
+    assert.match((await ask(harness.provider, [chat(2, "recall")], "1")).text, /I remember nothing yet/);
+    for (const seq of [3, 4]) await ask(harness.provider, [chat(seq, "remember to buy\nmilk")], "1");
+    assert.equal((await ask(harness.provider, [chat(5, "recall")], "1")).text, "recall: I remember:\nto buy milk");
+  });
+
+  it("counts its turns over restarts", async () => {
+    await using harness = await createHarness();
+    const first = await ask(harness.provider, [chat(1, "hello")]);
+    const second = await ask(harness.provider, [chat(2, "count")], first.continuation);
+    assert.equal(second.text, "count: this is turn 2 of our conversation.");
+    assert.match((await ask(harness.provider, [chat(3, "count")], "damaged")).text, /this is turn 1 /);
+  });
+
+  it("sends a text before its answer, and says so when that is refused", async () => {
+    await using harness = await createHarness();
+    const { text } = await ask(harness.provider, [chat(1, "send ping")], "1");
+    assert.deepEqual(harness.sent, [{ to: "family", text: "ping" }]);
+    assert.equal(text, "send ping: sent as message 1.");
+    const refused = await ask(harness.provider, [chat(1, "send ping", "nobody")], "1");
+    assert.match(refused.text, /it could not be sent: there is no destination nobody/);
+  });
+
+  it("waits as long as it is told, takes follow-ups meanwhile, and answers all in order", async () => {
+    const time = new FakeTime();
+    await using harness = await createHarness(time);
+    const prompt = { seqs: [1], text: formatPrompt([chat(1, "wait 60")], "UTC", []) };
+    const turn = harness.provider.start({ prompt, instructions: "", continuation: "1" });
+    const events: ProviderEvent[] = [];
+    const reading = (async () => {
+      for await (const event of turn.events) events.push(event);
+    })();
+    await time.advance(30_000);
+    turn.push({ seqs: [2], text: formatFollowUp([chat(2, "still there?")], "UTC", []) });
+    await settle();
+    assert.deepEqual(events.at(-1), { kind: "consumed", seqs: [2] });
+    await time.advance(29_999);
+    assert.equal(events.at(-1)?.kind, "consumed");
+    await time.advance(1);
+    await reading;
+    assert.equal(resultOf(events).text, "wait 60: I have waited for 60 s.\n\nYou said: still there?");
+    assert.deepEqual(
+      events.find(({ kind }) => kind === "tool"),
+      { kind: "tool", name: "wait", timeoutMs: 60_000 },
+    );
+  });
+
+  it("takes what is almost a command for talk", async () => {
+    await using harness = await createHarness();
+    for (const text of ["wait", "wait for me", "wait -1", "fail", "fail better", "remember", "help me", "count to 3"]) {
+      assert.equal((await ask(harness.provider, [chat(1, text)], "1")).text, `You said: ${text}`);
+    }
+  });
+
+  it("never puts a quote into two messages, however many it answers", async () => {
+    await using harness = await createHarness();
+    const many = Array.from({ length: 100 }, (_, index) => chat(index + 1, `${index}:`.padEnd(900, "x")));
+    const { messages } = await ask(harness.provider, many, "1");
+    assert.ok(messages.length > 1);
+    for (const { body } of many) {
+      const text = "text" in body ? body.text : "";
+      assert.equal(messages.filter((message) => message.text.includes(text)).length, 1);
+    }
+  });
+});
+
+describe("the registry of providers", () => {
+  it("loads the demo, and names what is installed when something is not", async () => {
+    assert.equal(typeof (await loadProvider("demo")), "function");
+    for (const name of ["claude", "constructor", ""]) {
+      await assert.rejects(loadProvider(name), {
+        code: "providerMissing",
+        message: /is not installed; installed: demo$/,
+      });
+    }
+  });
+});

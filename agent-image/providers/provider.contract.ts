@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { FailureClass, MailboxMessage } from "@copepod/core/messages";
+import { parseOutput } from "../runner/output.ts";
+import { formatFollowUp, formatPrompt } from "../runner/prompt.ts";
+import type { PromptPart, Provider, ProviderEvent, Turn } from "./provider.ts";
+
+/** A provider with all that it needs, and messages that make it behave in known ways. Removed when disposed. */
+export interface ProviderHarness extends AsyncDisposable {
+  readonly provider: Provider;
+  /** Answered at once. */
+  readonly quick: string;
+  /** Works for less than a second, then answers. */
+  readonly busy: string;
+  /** Works until it is interrupted. */
+  readonly endless: string;
+  readonly failing: { readonly text: string; readonly class: FailureClass };
+}
+
+const destination = "family";
+/** Longer than a provider may take for anything here, real harnesses included. */
+const timeoutMs = 60_000;
+/** A turn that is interrupted has ended by then. */
+const interruptMs = 5_000;
+
+/** What every provider must do. Each provider's test runs it, with a harness of its own. */
+export function providerContract(name: string, makeHarness: () => Promise<ProviderHarness>): void {
+  describe(`the provider ${name}`, { timeout: timeoutMs }, () => {
+    it("consumes the prompt before its result, and answers in the output grammar", async () => {
+      await using harness = await makeHarness();
+      const events = await collect(start(harness, harness.quick));
+      assert.deepEqual(consumedBefore(events, "result"), [1]);
+      const last = events.at(-1);
+      assert.equal(last?.kind, "result");
+      const messages = parseOutput(last?.kind === "result" ? last.text : "").messages;
+      assert.deepEqual(new Set(messages.map(({ to }) => to)), new Set([destination]));
+    });
+
+    it("ends its stream with exactly one result or failure", async () => {
+      await using harness = await makeHarness();
+      for (const text of [harness.quick, harness.failing.text]) {
+        const ends = (await collect(start(harness, text))).map(({ kind }) => kind === "result" || kind === "failed");
+        assert.deepEqual([ends.indexOf(true), ends.at(-1)], [ends.length - 1, true]);
+      }
+    });
+
+    it("says by its class why a turn failed", async () => {
+      await using harness = await makeHarness();
+      const last = (await collect(start(harness, harness.failing.text))).at(-1);
+      assert.equal(last?.kind === "failed" && last.class, harness.failing.class);
+    });
+
+    it("consumes what is pushed while it works, or leaves it; never a part of it, never what it was not given", async () => {
+      await using harness = await makeHarness();
+      const turn = start(harness, harness.busy);
+      const events: ProviderEvent[] = [];
+      for await (const event of turn.events) {
+        if (events.push(event) === 1) turn.push(followUp(2, harness.quick));
+      }
+      const consumed = consumedBefore(events, "result");
+      assert.ok([1, 2].includes(consumed.length), `consumed: ${consumed}`);
+      assert.deepEqual(consumed, [1, 2].slice(0, consumed.length));
+    });
+
+    it("leaves what is pushed after its end", async () => {
+      await using harness = await makeHarness();
+      const turn = start(harness, harness.quick);
+      const events = await collect(turn);
+      turn.push(followUp(2, harness.quick));
+      assert.deepEqual(consumedBefore(events, "result"), [1]);
+    });
+
+    it("shows signs of life while it works", async () => {
+      await using harness = await makeHarness();
+      const kinds = (await collect(start(harness, harness.busy))).map(({ kind }) => kind);
+      assert.ok(kinds.includes("tool") || kinds.includes("thinking"), kinds.join());
+    });
+
+    it("ends soon when it is interrupted, also twice, and works again afterwards", async () => {
+      await using harness = await makeHarness();
+      const turn = start(harness, harness.endless);
+      let interruptedAt = 0;
+      for await (const event of turn.events) {
+        if (interruptedAt > 0 || event.kind === "consumed") continue;
+        interruptedAt = performance.now();
+        await Promise.all([turn.interrupt(), turn.interrupt()]);
+      }
+      assert.ok(performance.now() - interruptedAt < interruptMs);
+      await turn.interrupt();
+      assert.equal((await collect(start(harness, harness.quick))).at(-1)?.kind, "result");
+    });
+
+    it("tells a continuation, and goes on from it", async () => {
+      await using harness = await makeHarness();
+      const first = continuationOf(await collect(start(harness, harness.quick)));
+      assert.ok(first !== undefined);
+      const events = await collect(start(harness, harness.quick, first));
+      assert.equal(events.at(-1)?.kind, "result");
+      assert.ok(continuationOf(events) !== undefined);
+    });
+
+    it("leaves nothing running when it is closed, in a turn or between turns", async () => {
+      await using harness = await makeHarness();
+      const turn = start(harness, harness.endless);
+      for await (const event of turn.events) {
+        if (event.kind !== "consumed") await harness.provider.close();
+      }
+      await harness.provider.close();
+    });
+  });
+}
+
+function start({ provider }: ProviderHarness, text: string, continuation?: string): Turn {
+  const prompt = { seqs: [1], text: formatPrompt([message(1, text)], "UTC", []) };
+  return provider.start({ prompt, instructions: "Answer in blocks.", continuation });
+}
+
+const followUp = (seq: number, text: string): PromptPart => ({
+  seqs: [seq],
+  text: formatFollowUp([message(seq, text)], "UTC", []),
+});
+
+const message = (seq: number, text: string): MailboxMessage => ({
+  kind: "chat",
+  seq,
+  trigger: true,
+  redelivered: false,
+  from: destination,
+  sender: "Ann",
+  time: 0,
+  body: { text },
+});
+
+async function collect(turn: Turn): Promise<ProviderEvent[]> {
+  return await Array.fromAsync(turn.events);
+}
+
+function consumedBefore(events: readonly ProviderEvent[], kind: ProviderEvent["kind"]): number[] {
+  const end = events.findIndex((event) => event.kind === kind);
+  return events.slice(0, end).flatMap((event) => (event.kind === "consumed" ? event.seqs : []));
+}
+
+const continuationOf = (events: readonly ProviderEvent[]): string | undefined =>
+  events.findLast((event) => event.kind === "continuation")?.value;
