@@ -12,6 +12,8 @@ const oldestSqlite = [3, 51, 3] as const;
 const quickCheckMaxBytes = 256 * 1024 * 1024;
 const busyTimeoutMs = 5_000;
 const cacheKib = 64_000;
+/** Pages between two checkpoints: rare ones write a page that changed often only once. */
+const checkpointPages = 8_000;
 /** The write-ahead log is cut back to this after a burst. */
 const walLimitBytes = 64 * 1024 * 1024;
 
@@ -68,6 +70,7 @@ function prepareWriter(database: Database.Database, { path, size }: { path: stri
   database.pragma("synchronous = FULL");
   database.pragma("foreign_keys = ON");
   database.pragma(`cache_size = -${cacheKib}`);
+  database.pragma(`wal_autocheckpoint = ${checkpointPages}`);
   database.pragma(`journal_size_limit = ${walLimitBytes}`);
   migrate(database);
 }

@@ -1,4 +1,5 @@
 import type { Line } from "@copepod/core/admin-api";
+import { inboundStates } from "@copepod/core/messages";
 import type { InRecord, OutRecord } from "./records.ts";
 import { sql, type Transaction } from "./transaction.ts";
 
@@ -9,9 +10,15 @@ const selectLastOut = sql<[string, number], OutRecord>(`
   SELECT * FROM messages_out WHERE conversation = ? AND state = 'sent' ORDER BY position DESC LIMIT ?`);
 
 // What Copepod itself noted for the agent was not said in the conversation.
-const selectLastIn = sql<[string, number], InRecord>(`
-  SELECT * FROM messages_in WHERE conversation = ? AND kind = 'chat' AND dedupe_key NOT GLOB 'note/*'
-  ORDER BY position DESC LIMIT ?`);
+const selectLastIn = sql<[string, string, string, number], InRecord>(`
+  SELECT * FROM messages_in
+  WHERE session = ? AND state = ? AND conversation = ? AND kind = 'chat' AND dedupe_key NOT GLOB 'note/*'
+  ORDER BY seq DESC LIMIT ?`);
+
+const selectRefused = sql<[string, string, number], InRecord>(`
+  SELECT * FROM messages_in WHERE session = '' AND dedupe_key >= ? AND dedupe_key < ? ORDER BY id DESC LIMIT ?`);
+
+const selectSessions = sql<[string], { session: string }>("SELECT session FROM destinations WHERE conversation = ?");
 
 const selectLastPosition = sql<[string], { position: number | null }>(
   "SELECT max(position) AS position FROM messages_out WHERE conversation = ?",
@@ -37,11 +44,22 @@ export function history(
   conversation: string,
   limit: number,
 ): { readonly lines: readonly Line[]; readonly position: number } {
-  const heard = tx.all(selectLastIn, conversation, limit).filter(isFirstOfEvent).map(lineIn);
+  const heard = lastHeard(tx, conversation, limit).filter(isFirstOfEvent).map(lineIn);
   const said = tx.all(selectLastOut, conversation, limit).map(lineOut);
   // Ids are made in the order in which things happened, whatever the clock said.
   const lines = [...heard, ...said].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(-limit);
   return { lines, position: tx.get(selectLastPosition, conversation)?.position ?? 0 };
+}
+
+/** The newest first. There is no index for this: it would be paid for by every message, and this is asked rarely. */
+function lastHeard(tx: Transaction, conversation: string, limit: number): InRecord[] {
+  const rows = tx
+    .all(selectSessions, conversation)
+    .flatMap(({ session }) =>
+      inboundStates.flatMap((state) => tx.all(selectLastIn, session, state, conversation, limit)),
+    );
+  const refused = tx.all(selectRefused, `${conversation}/`, `${conversation}0`, limit);
+  return [...rows, ...refused].sort((a, b) => (a.id < b.id ? 1 : -1));
 }
 
 /** The text of a row's body; every kind has one. */

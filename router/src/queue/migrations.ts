@@ -84,7 +84,6 @@ export const migrations: readonly string[] = [
     UNIQUE (session, dedupe_key)
   ) STRICT;
   CREATE INDEX messages_in_lane ON messages_in (session, state, seq);
-  CREATE INDEX messages_in_conversation ON messages_in (conversation);
   CREATE INDEX messages_in_ended ON messages_in (ended_at) WHERE ended_at IS NOT NULL;
   CREATE INDEX messages_in_dead ON messages_in (id) WHERE state = 'dead';
   CREATE INDEX messages_in_context ON messages_in (session, seq) WHERE trigger = 0 AND state = 'pending';

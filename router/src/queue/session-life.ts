@@ -108,8 +108,7 @@ export function sleepIfIdle(tx: Transaction, key: string, activeBefore: number, 
   const session = findSession(tx, key);
   if (!session || session.wanted === 0 || session.last_active_at >= activeBefore) return false;
   if (session.open_rows > 0 && tx.get(selectBusy, key, key, tx.now + graceMs)) return false;
-  // What is leased now is context that the runner has not used: it waits for the next wake's runner.
-  endInstance(tx, session);
+  // What is still leased is context that the runner has not used: it is given back, and waits for the next wake.
   putToSleep(tx, key);
   return true;
 }

@@ -2,6 +2,7 @@ import { backoffMs, inboundBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
 import { maxInboundAttempts } from "@copepod/core/limits";
 import type { AgentMessage } from "@copepod/core/mailbox-api";
+import { inboundStates } from "@copepod/core/messages";
 import { endLateStops } from "./control.ts";
 import { buryIn } from "./dead-letters.ts";
 import { noteForAgent } from "./inbox.ts";
@@ -32,10 +33,10 @@ const selectDestination = sql<[string, string], { conversation: string }>(
   "SELECT conversation FROM destinations WHERE session = ? AND name = ?",
 );
 
-const lastThread = sql<[string, string], { thread: string | null }>(`
-  SELECT thread FROM messages_in
-  WHERE conversation = ? AND session = ? AND kind <> 'control' AND dedupe_key NOT GLOB 'note/*'
-  ORDER BY position DESC LIMIT 1`);
+const lastThread = sql<[string, string, string], { thread: string | null; seq: number }>(`
+  SELECT thread, seq FROM messages_in
+  WHERE session = ? AND state = ? AND conversation = ? AND kind <> 'control' AND dedupe_key NOT GLOB 'note/*'
+  ORDER BY seq DESC LIMIT 1`);
 
 const selectPosted = sql<[string, string], { seq: number }>(
   "SELECT seq FROM messages_out WHERE session = ? AND idempotency_key = ?",
@@ -169,7 +170,8 @@ function writeMessage(tx: Transaction, { session, first, conversation, message, 
 
 function threadOf(tx: Transaction, session: SessionRecord, conversation: string): string | null {
   if (session.key_kind === "Thread" && conversation === session.conversation) return session.thread;
-  return tx.get(lastThread, conversation, session.session)?.thread ?? null;
+  const states = inboundStates.flatMap((state) => tx.get(lastThread, session.session, state, conversation) ?? []);
+  return states.sort((a, b) => b.seq - a.seq)[0]?.thread ?? null;
 }
 
 /** All rows of the turn wait for the same time, so that they stay one batch. */

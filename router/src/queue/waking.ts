@@ -64,8 +64,9 @@ export function admit(tx: Transaction, group: string, maxRunning: number): reado
   return sessions.map(({ session }) => session);
 }
 
-/** The session's pod is to go. */
+/** The session's pod is to go. Its runner may still speak, until the next wake raises the epoch. */
 export function putToSleep(tx: Transaction, session: string): void {
+  tx.run(releaseRows, session);
   tx.run(unwant, session);
 }
 

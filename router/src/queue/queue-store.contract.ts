@@ -1,0 +1,17 @@
+import { acceptContract } from "./accept.contract.ts";
+import { keepingContract } from "./keeping.contract.ts";
+import { mailboxContract } from "./mailbox.contract.ts";
+import { outboundContract } from "./outbound.contract.ts";
+import { sessionsContract } from "./sessions.contract.ts";
+import type { OpenQueue } from "./testing.ts";
+import { turnContract } from "./turns.contract.ts";
+
+/** What every implementation of QueueStore has to do. */
+export function queueStoreContract(open: OpenQueue): void {
+  acceptContract(open);
+  mailboxContract(open);
+  turnContract(open);
+  sessionsContract(open);
+  outboundContract(open);
+  keepingContract(open);
+}
