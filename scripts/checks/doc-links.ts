@@ -3,15 +3,15 @@ import { dirname, join, posix } from "node:path";
 import { lineAt } from "../read-imports.ts";
 import { listFiles, readText } from "../repository.ts";
 import type { Check } from "./check.ts";
-import { withoutBlocks } from "./markdown.ts";
+import { withoutBlocks, withoutCode } from "./markdown.ts";
 
 /** Every relative link leads to a file and a heading; every path of the repository in backticks exists. */
 export const docLinkCheck: Check = { name: "links and paths of the docs", run: async (root) => checkLinks(root) };
 
 export function checkLinks(root: string): string[] {
   return listFiles(root, [".md"]).flatMap((file) => {
-    const page = withoutBlocks(readText(root, file));
-    return [...checkPageLinks(root, file, page), ...checkPagePaths(root, file, page)];
+    const page = readText(root, file);
+    return [...checkPageLinks(root, file, withoutCode(page)), ...checkPagePaths(root, file, withoutBlocks(page))];
   });
 }
 

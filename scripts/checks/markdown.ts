@@ -22,6 +22,10 @@ export function withoutBlocks(page: string): string {
   return page.replaceAll(/^( *)```[\s\S]*?^\1```\s*?$/gm, blankLines).replaceAll(/<!--[\s\S]*?-->/g, blankLines);
 }
 
+/** The same, with what stands in backticks emptied too. */
+export const withoutCode = (page: string): string =>
+  withoutBlocks(page).replaceAll(/`[^`\n]+`/g, (text) => " ".repeat(text.length));
+
 const blankLines = (text: string): string => text.replaceAll(/[^\n]/g, "");
 
 const unindent = (text: string, width: number): string =>
