@@ -1,10 +1,3 @@
-/** Where a conversation lives: one chat on one channel of one namespace. `address` is the adapter's canonical opaque string. */
-export interface ConversationAddress {
-  readonly namespace: string;
-  readonly channel: string;
-  readonly address: string;
-}
-
 export const defaultNamespace = "default";
 
 /** Row key of a resource or session: the namespace first. */
@@ -34,12 +27,4 @@ export function destinationName(displayName: string, taken: ReadonlySet<string>)
   for (let suffix = 2; ; suffix++) {
     if (!taken.has(`${base}-${suffix}`)) return `${base}-${suffix}`;
   }
-}
-
-/** A name by which an agent may address a conversation: address book and permission in one. */
-export interface Destination {
-  readonly name: string;
-  /** Id of the conversation row. */
-  readonly conversation: string;
-  readonly displayName: string;
 }

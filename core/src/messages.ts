@@ -36,11 +36,6 @@ export const webhookBodySchema = z.object({ source: nameSchema, event: nameSchem
 /** Body of a `control` row: a stop names the turn by its first seq, so that one that comes too late has no effect. */
 export const controlBodySchema = z.object({ action: z.literal("stop"), turn: z.int().nonnegative() });
 
-export type ChatBody = z.output<typeof chatBodySchema>;
-export type TaskBody = z.output<typeof taskBodySchema>;
-export type WebhookBody = z.output<typeof webhookBodySchema>;
-export type ControlBody = z.output<typeof controlBodySchema>;
-
 const mailboxRow = {
   /** The only number that an agent sees: one counter per session for both directions. */
   seq: z.int().positive(),

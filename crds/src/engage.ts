@@ -22,7 +22,9 @@ const engageObject = z.strictObject({
     ),
   pattern: patternSchema
     .default(".")
-    .describe('Regular expression for mode Pattern, searched for in the text. Default ".", every message.'),
+    .describe(
+      'Regular expression for mode Pattern, searched for in the text; case matters. Default ".", every message.',
+    ),
 });
 
 /** Which messages start a turn. */
