@@ -17,7 +17,8 @@ const spec = z
           .default("Strict")
           .describe("Strict: people whom no User lists are refused. Public: they are answered. Default Strict."),
         engage: engageSchema
-          .prefault({ mode: "Mention" })
+          // Complete, since the API server checks the rules of a default before it fills in the defaults within.
+          .prefault({ mode: "Mention", pattern: "." })
           .describe("Which messages start a turn. Default: those that address the agent."),
         unaddressed: unaddressedSchema
           .default("Drop")

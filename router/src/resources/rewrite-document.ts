@@ -14,8 +14,18 @@ export function rewriteDocument(text: string, index: number, value: object): str
   const document = documents[index];
   if (!document) throw new Error(`the file has no document ${index}`);
   const start = index === 0 ? 0 : endOf(documents[index - 1]);
-  assign(document, value);
-  return text.slice(0, start) + document.toString(style) + text.slice(endOf(document));
+  const end = endOf(document);
+  return text.slice(0, start) + print(document, value) + text.slice(end);
+}
+
+function print(document: Document, value: object): string {
+  try {
+    assign(document, value);
+    return document.toString(style);
+  } catch {
+    // An alias has lost its anchor: the text can't be kept, what it says can.
+    return `---\n${newDocument(value)}`;
+  }
 }
 
 const endOf = (document: Document | undefined): number => document?.range?.[2] ?? 0;
