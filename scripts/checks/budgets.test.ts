@@ -32,6 +32,15 @@ describe("line budgets", () => {
     ]);
   });
 
+  it("catch a README that nobody will read", () => {
+    using planted = plantRepository({
+      ...manifests(),
+      "scripts/budgets.json": budgets(1),
+      "README.md": lines(121),
+    });
+    assert.deepEqual(checkBudgets(planted.root), ["README.md: has 121 lines, more than 120"]);
+  });
+
   it("catch a file that is too long, tests included", () => {
     using planted = plantRepository({
       ...manifests("core"),

@@ -1,8 +1,13 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { listFiles, listWorkspaces, readText, workspaceOf } from "../repository.ts";
 import type { Check } from "./check.ts";
 
 /** No file is longer, tests included. */
 const maxFileLines = 400;
+
+/** Pages that a newcomer reads first stay short. */
+const maxPageLines: Readonly<Record<string, number>> = { "README.md": 120, "CONTRIBUTING.md": 120 };
 
 const budgetFile = "scripts/budgets.json";
 
@@ -26,7 +31,14 @@ export function checkBudgets(root: string): string[] {
     if (budget === undefined) return [`${folder}: has no budget in ${budgetFile}`];
     return lines > budget ? [`${folder}: has ${lines} lines of code, more than its budget of ${budget}`] : [];
   });
-  return [...long, ...grown];
+  return [...long, ...grown, ...checkPages(root)];
+}
+
+function checkPages(root: string): string[] {
+  return Object.entries(maxPageLines).flatMap(([page, most]) => {
+    const lines = existsSync(join(root, page)) ? countLines(readText(root, page)) : 0;
+    return lines > most ? [`${page}: has ${lines} lines, more than ${most}`] : [];
+  });
 }
 
 /** Lines of each workspace, and what it may have. */
