@@ -14,6 +14,8 @@ export interface Io {
 /** A client of a router's admin socket. */
 export interface AdminConnection {
   readonly admin: AdminClient;
+  /** Whether the system was ended on purpose: then a call that fails need not be repeated. */
+  hasEnded(): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,5 @@
-import type { AdminClient } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
-import { type Context, print, tell } from "../context.ts";
+import { type AdminConnection, type Context, print, tell } from "../context.ts";
 import { ExitError } from "../exit-codes.ts";
 import { Conversation, type ConversationInput, type Said } from "./conversation.ts";
 import { printable } from "./render.ts";
@@ -70,13 +69,14 @@ async function stopTurn(conversation: Conversation): Promise<void> {
 /** A conversation of a command, whose outages are told once each. */
 export function openConversation(
   context: Context,
-  admin: AdminClient,
+  { admin, hasEnded }: Pick<AdminConnection, "admin" | "hasEnded">,
   input: ConversationInput & { notice?(sentence: string): void },
 ): Conversation {
   const notice = input.notice ?? ((sentence: string) => tell(context, sentence));
   let isOut = false;
   return new Conversation(input, {
     admin,
+    hasEnded,
     randomKey: context.randomKey,
     random: context.random,
     onOutage: () => {

@@ -8,13 +8,18 @@ const outageTimeoutMs = 60_000;
 export interface TryingDeps {
   /** In [0, 1). */
   random(): number;
+  /** Whether the other side was ended on purpose. */
+  hasEnded(): Promise<boolean>;
   /** Called when a call has failed for the first time. */
   onOutage(): void;
   /** Called when a call has succeeded. */
   onAnswer(): void;
 }
 
-/** Repeats a call that may be repeated while the other side is not there. @throws CopepodError `unavailable` */
+/**
+ * Repeats a call that may be repeated while the other side is not there.
+ * @throws CopepodError `unavailable`, or `notRunning` when it was ended on purpose
+ */
 export async function keepTrying<T>(call: () => Promise<T>, deps: TryingDeps, signal: AbortSignal): Promise<T> {
   const startedAt = performance.now();
   for (let attempt = 1; ; attempt++) {
@@ -23,12 +28,16 @@ export async function keepTrying<T>(call: () => Promise<T>, deps: TryingDeps, si
       deps.onAnswer();
       return result.value;
     }
-    if (performance.now() - startedAt > outageTimeoutMs) {
-      throw new CopepodError("unavailable", "Copepod has not answered for a minute", { cause: result.error });
-    }
+    await assertHope(deps, performance.now() - startedAt, result.error);
     if (attempt === 1) deps.onOutage();
     await delay(backoffMs(reconnectBackoff, attempt, deps.random()), undefined, { signal });
   }
+}
+
+async function assertHope({ hasEnded }: TryingDeps, outageMs: number, cause: unknown): Promise<void> {
+  if (await hasEnded()) throw new CopepodError("notRunning", "Copepod has ended", { cause });
+  if (outageMs < outageTimeoutMs) return;
+  throw new CopepodError("unavailable", "Copepod has not answered for a minute", { cause });
 }
 
 type Try<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };

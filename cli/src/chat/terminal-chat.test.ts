@@ -44,6 +44,7 @@ describe("a chat at a terminal", () => {
         random: () => 0,
         onOutage: () => chat.notice("away"),
         onAnswer: () => {},
+        hasEnded: async () => router.ended,
       },
     );
     const paint = (_format: unknown, text: string) => text;
@@ -183,6 +184,13 @@ describe("a chat at a terminal", () => {
       ["one", "two"],
     );
     assert.equal(terminal.text.match(/helper: echo one/g)?.length, 1);
+  });
+
+  it("ends with a word about it when the system is ended elsewhere", async () => {
+    await open();
+    router.ended = true;
+    await router.stopServing();
+    await assert.rejects(running, { code: "notRunning" });
   });
 
   it("ends when the system does", async () => {

@@ -102,6 +102,16 @@ describe("copepod ask", () => {
     assert.match(stderr, /does not answer; trying again.*Copepod is back/s);
   });
 
+  it("exits 8 when the system is ended while it waits", async () => {
+    await using router = await FakeRouter.start();
+    router.reply = () => {
+      router.ended = true;
+      setImmediate(() => void router.stopServing());
+      return { pending: true };
+    };
+    assert.equal((await runCli(["ask", "a"], { router })).code, 8);
+  });
+
   it("waits for a router that restarts", async () => {
     await using router = await FakeRouter.start();
     router.reply = () => {

@@ -21,10 +21,10 @@ export async function ask(context: Context, prompt: string | undefined, options:
   const timeoutMs = durationMs(parseInput(durationSchema, options.timeout));
   const text = (prompt ?? (await readAll(context.io.stdin))).trim();
   if (text === "") throw new CopepodError("invalid", "the prompt is empty; give it as an argument or on stdin");
-  const { admin, close } = await context.connect(context.settings);
+  const connection = await context.connect(context.settings);
   try {
-    const conversation = openConversation(context, admin, {
-      conversation: await conversationName(context, admin, options.session),
+    const conversation = openConversation(context, connection, {
+      conversation: await conversationName(context, connection.admin, options.session),
       sender: context.userName,
       group: options.group,
     });
@@ -35,7 +35,7 @@ export async function ask(context: Context, prompt: string | undefined, options:
     });
     return exitCodes.ok;
   } finally {
-    await close();
+    await connection.close();
   }
 }
 

@@ -5,7 +5,7 @@ import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
 import { createPaint } from "../chat/render.ts";
 import { TerminalChat } from "../chat/terminal-chat.ts";
-import type { Context } from "../context.ts";
+import type { AdminConnection, Context } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { untilSignal } from "./signals.ts";
 import { untilReady } from "./system.ts";
@@ -18,19 +18,23 @@ export interface ChatOptions {
 
 /** A chat with the system that runs. */
 export async function chat(context: Context, options: ChatOptions): Promise<number> {
-  const { admin, close } = await context.connect(context.settings);
+  return await chatOver(context, options, await context.connect(context.settings));
+}
+
+/** @param connection is closed at the end. */
+export async function chatOver(context: Context, options: ChatOptions, connection: AdminConnection): Promise<number> {
   try {
     return await untilSignal(context, async (interrupted) => {
-      await untilReady(context, admin, interrupted);
-      return await converse(context, options, { admin, interrupted });
+      await untilReady(context, connection.admin, interrupted);
+      return await converse(context, options, { connection, interrupted });
     });
   } finally {
-    await close();
+    await connection.close();
   }
 }
 
 export interface Connected {
-  readonly admin: AdminClient;
+  readonly connection: AdminConnection;
   /** Aborts when the person or the system asks the chat to end. */
   readonly interrupted: AbortSignal;
   /** Below the history; has a default. */
@@ -51,13 +55,13 @@ async function converseAtTerminal(context: Context, options: ChatOptions, connec
   const chat: TerminalChat = new TerminalChat({
     io: context.io,
     paint,
-    conversation: openConversation(context, connected.admin, {
+    conversation: openConversation(context, connected.connection, {
       conversation: options.conversation,
       sender: context.userName,
       group: options.group,
       notice: (sentence) => chat.notice(sentence),
     }),
-    agent: options.group ?? (await agentOf(connected.admin, options.conversation)),
+    agent: options.group ?? (await agentOf(connected.connection.admin, options.conversation)),
     greeting: connected.greeting ?? "Write a message and press Enter. /help lists the commands.",
   });
   connected.onVoice?.((sentence) => chat.notice(sentence));
@@ -74,8 +78,8 @@ async function agentOf(admin: AdminClient, conversation: string): Promise<string
 /** One prompt per line; its answer is printed before the next line is said. */
 async function answerLines(context: Context, options: ChatOptions, connected: Connected): Promise<number> {
   const timeoutMs = durationMs(parseInput(durationSchema, options.timeout));
-  const { interrupted, admin } = connected;
-  const conversation = openConversation(context, admin, {
+  const { interrupted, connection } = connected;
+  const conversation = openConversation(context, connection, {
     conversation: options.conversation,
     sender: context.userName,
     group: options.group,

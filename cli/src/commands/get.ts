@@ -1,3 +1,4 @@
+import { splitKey } from "@copepod/core/addresses";
 import type { AdminClient, MessageRow, ResourceView, SessionRow } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import type { InboundState, OutboundState } from "@copepod/core/messages";
@@ -158,7 +159,7 @@ async function listMessages(
     columns: [
       { heading: "Id", cell: ({ id }) => id },
       { heading: "Dir", cell: ({ direction }) => direction },
-      { heading: "Session", cell: (row) => row.session },
+      { heading: "Session", cell: (row) => splitKey(row.session).name },
       { heading: "Seq", cell: ({ seq }) => seq },
       { heading: "Kind", cell: ({ kind }) => kind },
       { heading: "State", cell: (row) => row.state },

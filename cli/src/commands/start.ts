@@ -1,22 +1,41 @@
-import { codeOf } from "@copepod/core/errors";
+import { setTimeout as delay } from "node:timers/promises";
+import { codeOf, type ErrorCode } from "@copepod/core/errors";
 import { type Context, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type ChatOptions, chat, converse } from "./chat.ts";
+import { type ChatOptions, chatOver, converse } from "./chat.ts";
 import { endError, startSystem } from "./system.ts";
+
+/** Another system that is just starting or just ending can't be joined yet, or no longer be waited out. */
+const settleTimeoutMs = 30_000;
+const settleIntervalMs = 100;
 
 /** Starts the system and chats with it; when it runs already, only chats. */
 export async function start(context: Context, options: ChatOptions): Promise<number> {
-  try {
-    return await startAndChat(context, options);
-  } catch (error) {
-    if (codeOf(error) !== "alreadyRunning") throw error;
+  tell(context, "Copepod is starting …");
+  for (const deadline = performance.now() + settleTimeoutMs; ; await delay(settleIntervalMs)) {
+    const started = await unless("alreadyRunning", () => startAndChat(context, options));
+    if (started.ok) return started.value;
+    const joined = await unless("notRunning", () => context.connect(context.settings));
+    if (joined.ok) {
+      tell(context, "Copepod runs already; this chat joins it.");
+      return await chatOver(context, options, joined.value);
+    }
+    if (performance.now() > deadline) throw started.error;
   }
-  tell(context, "Copepod runs already; this chat joins it.");
-  return await chat(context, options);
+}
+
+type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+async function unless<T>(code: ErrorCode, work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    if (codeOf(error) !== code) throw error;
+    return { ok: false, error };
+  }
 }
 
 async function startAndChat(context: Context, options: ChatOptions): Promise<number> {
-  tell(context, "Copepod is starting …");
   let say = (sentence: string) => tell(context, sentence);
   const system = await startSystem(context, (sentence) => say(sentence));
   const interrupted = new AbortController();
@@ -26,7 +45,7 @@ async function startAndChat(context: Context, options: ChatOptions): Promise<num
   });
   try {
     const code = await converse(context, options, {
-      admin: system.admin,
+      connection: system.connection,
       interrupted: interrupted.signal,
       greeting: `Copepod runs as long as this chat ("copepod up" runs it without). /help lists the commands.`,
       onVoice: (notice) => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { AdminClient } from "@copepod/core/admin-api";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
-import { type Context, tell } from "../context.ts";
+import { type AdminConnection, type Context, tell } from "../context.ts";
 import { makeFirstRun } from "../home/first-run.ts";
 import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
 
@@ -14,7 +14,7 @@ const readyTimeoutMs = 60_000;
 /** The whole system, started by this process. */
 export interface System {
   readonly supervisor: OpenSupervisor;
-  readonly admin: AdminClient;
+  readonly connection: AdminConnection;
   /** Resolves with why the system can't go on by itself: a signal, or a router that does not start. */
   readonly ended: Promise<EndCause>;
   /** Ends it; a second signal makes that hurry. */
@@ -53,7 +53,7 @@ export async function startSystem(context: Context, say: (sentence: string) => v
     await close();
     throw error;
   }
-  return { supervisor, admin: connection.admin, ended, close };
+  return { supervisor, connection, ended, close };
 }
 
 function watchEnd(context: Context, supervisor: OpenSupervisor) {

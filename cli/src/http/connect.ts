@@ -18,7 +18,12 @@ export async function connectAdmin(config: CliConfig): Promise<AdminConnection> 
   const run = await runningFolder(config);
   if (!run) throw new CopepodError("notRunning", `no Copepod runs for ${config.home}; start it with "copepod up"`);
   const unix = createUnixFetch(run.adminSocket);
-  return { admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }), close: unix.close };
+  return {
+    admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
+    // A supervisor that ends removes the link; one that is killed leaves it, and may be back in a moment.
+    hasEnded: async () => (await linkedRunFolder(homeLayout(config.home))) === undefined,
+    close: unix.close,
+  };
 }
 
 /** The run folder of the supervisor that answers now; undefined when none does. */

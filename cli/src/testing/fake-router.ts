@@ -34,6 +34,8 @@ export class FakeRouter implements AsyncDisposable {
   rows: MessageRow[] = [];
   /** The script. */
   reply: (text: string) => Reply = (text) => ({ lines: [{ from: "agent", text: `echo ${text}` }] });
+  /** true = it was ended on purpose. */
+  ended = false;
   /** So many answers to `say` get lost after the message was taken. */
   lostAnswers = 0;
   #lines: (Line & { conversation: string; position: number })[] = [];

@@ -64,7 +64,11 @@ function testDeps({ router, home }: RunOptions): Omit<CliDeps, "io" | "onSignal"
     connect: async () => {
       if (!router) throw new CopepodError("notRunning", "no Copepod runs");
       const unix = createUnixFetch(router.socketPath);
-      return { admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }), close: unix.close };
+      return {
+        admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
+        hasEnded: async () => router.ended,
+        close: unix.close,
+      };
     },
     openSupervisor: async () => {
       throw new CopepodError("alreadyRunning", "a supervisor already runs");
