@@ -41,8 +41,9 @@ export class System implements AsyncDisposable {
     this.home = home;
   }
 
-  static async start(resources: readonly object[]): Promise<System> {
-    const system = new System(await mkdtemp(join(tmpdir(), "copepod-e2e-")));
+  /** @param home an existing, empty folder; without it one is made and removed at the end. */
+  static async start(resources: readonly object[], home?: string): Promise<System> {
+    const system = new System(home ?? (await mkdtemp(join(tmpdir(), "copepod-e2e-"))));
     await mkdir(join(system.home, "resources"));
     for (const [index, resource] of resources.entries()) await system.writeResource(`${index}.yaml`, resource);
     await system.up();

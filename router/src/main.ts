@@ -65,4 +65,6 @@ try {
 } catch (error) {
   process.stderr.write(`router: ${codeOf(error)}: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
+  // The open pipe from the parent would keep the process.
+  process.stdin.destroy();
 }
