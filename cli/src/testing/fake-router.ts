@@ -43,7 +43,7 @@ export class FakeRouter implements AsyncDisposable {
   #activity: Activity = { state: "idle" };
   #activityVersion = 0;
   #changed = Promise.withResolvers<void>();
-  #server: ApiServer | undefined;
+  #server: Promise<ApiServer> | undefined;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -60,13 +60,14 @@ export class FakeRouter implements AsyncDisposable {
   }
 
   async serve(): Promise<void> {
-    this.#server = await serveApi(adminApi, this.#handlers(), this.socketPath);
+    this.#server = serveApi(adminApi, this.#handlers(), this.socketPath);
+    await this.#server;
   }
 
   /** As if the router were killed: it forgets nothing, and can serve again. */
   async stopServing(): Promise<void> {
-    await this.#server?.[Symbol.asyncDispose]();
-    this.#server = undefined;
+    const server = await this.#server;
+    await server?.[Symbol.asyncDispose]();
   }
 
   activity(activity: Activity): void {
