@@ -5,6 +5,8 @@ export const environment = {
   /** `1` = end when stdin closes: the program is the child of a supervisor. */
   endWithStdin: "COPEPOD_END_WITH_STDIN",
   logLevel: "COPEPOD_LOG_LEVEL",
+  /** Days after which rows that have ended are removed. */
+  retentionDays: "COPEPOD_RETENTION_DAYS",
   /** Paths of Unix sockets. */
   mailboxSocket: "COPEPOD_MAILBOX_SOCKET",
   channelSocket: "COPEPOD_CHANNEL_SOCKET",

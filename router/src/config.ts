@@ -18,7 +18,7 @@ export const environmentSchema = z.object({
     .default("info")
     .describe("Least level that is logged."),
   [environment.endWithStdin]: z.enum(["0", "1"]).default("0").describe("1 = end when standard input closes."),
-  COPEPOD_RETENTION_DAYS: z.coerce
+  [environment.retentionDays]: z.coerce
     .number()
     .int()
     .min(1)
@@ -52,6 +52,6 @@ export function readConfig(env: NodeJS.ProcessEnv): RouterConfig {
     supervisorSocket: read[environment.supervisorSocket],
     logLevel: read[environment.logLevel],
     endWithStdin: read[environment.endWithStdin] === "1",
-    retentionMs: read.COPEPOD_RETENTION_DAYS * dayMs,
+    retentionMs: read[environment.retentionDays] * dayMs,
   };
 }

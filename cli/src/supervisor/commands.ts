@@ -3,7 +3,10 @@ import { environment } from "@copepod/core/environment";
 import type { HomeLayout, RunLayout } from "../home/layout.ts";
 
 /** Names that any program may need from the person's environment. Everything else stays out, keys above all. */
-const passedOn = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS"];
+const passedOn = [
+  ...["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS"],
+  environment.retentionDays,
+];
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
