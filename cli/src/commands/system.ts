@@ -40,11 +40,17 @@ export async function startSystem(context: Context, say: (sentence: string) => v
     uid: context.uid,
     say,
   });
-  const { ended, stopListening } = watchEnd(context, supervisor);
+  const { ended, hurryBySignal, stopListening } = watchEnd(context, supervisor);
   const connection = await context.connect(context.settings);
   const close = async () => {
+    hurryBySignal();
+    const progress = setTimeout(
+      () => tell(context, "Running turns may end first; Ctrl-C ends all at once."),
+      progressAfterMs,
+    );
     await connection.close();
     await supervisor.close();
+    clearTimeout(progress);
     stopListening();
   };
   try {
@@ -58,14 +64,17 @@ export async function startSystem(context: Context, say: (sentence: string) => v
 
 function watchEnd(context: Context, supervisor: OpenSupervisor) {
   const signalled = Promise.withResolvers<EndCause>();
-  let signals = 0;
+  let isEnding = false;
+  const hurryBySignal = () => {
+    isEnding = true;
+  };
   const stopListening = context.onSignal((signal) => {
-    signals++;
-    if (signals > 1) supervisor.kill();
+    if (isEnding) supervisor.kill();
+    hurryBySignal();
     signalled.resolve({ kind: "signal", signal });
   });
   const failed = supervisor.routerFailed.then((reason): EndCause => ({ kind: "routerFailed", reason }));
-  return { ended: Promise.race([signalled.promise, failed]), stopListening };
+  return { ended: Promise.race([signalled.promise, failed]), hurryBySignal, stopListening };
 }
 
 async function readyOrEnded(context: Context, admin: AdminClient, ended: Promise<EndCause>): Promise<void> {
