@@ -5,8 +5,9 @@ type Count = { count: number };
 
 // Each figure comes from a small index or from the sessions' own counters; nothing here walks through the messages.
 const countOpen = sql<[], { count: number | null }>("SELECT sum(open_rows) AS count FROM sessions");
+// CROSS JOIN keeps the order: session by session.
 const countLeasedIn = sql<[], Count>(`
-  SELECT count(*) AS count FROM sessions s JOIN messages_in m ON m.session = s.session AND m.state = 'leased'
+  SELECT count(*) AS count FROM sessions s CROSS JOIN messages_in m ON m.session = s.session AND m.state = 'leased'
   WHERE s.instance IS NOT NULL AND m.trigger = 1`);
 const countEndedIn = sql<[], Count>("SELECT count(*) AS count FROM messages_in WHERE ended_at IS NOT NULL");
 const countDeadIn = sql<[], Count>("SELECT count(*) AS count FROM messages_in WHERE state = 'dead'");
