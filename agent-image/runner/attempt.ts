@@ -62,7 +62,7 @@ async function abandon(
   interrupt: AbortSignal,
   { time, log, over }: Pick<AttemptDeps, "time" | "log"> & { readonly over: AbortSignal },
 ): Promise<undefined> {
-  await aborted(interrupt);
+  await aborted(interrupt, over);
   turn.interrupt().catch((error: unknown) => log.warn({ err: error }, "provider could not be interrupted"));
   await time.sleep(interruptGraceMs, over);
   if (!over.aborted) log.warn("provider does not react to the interrupt");
@@ -100,7 +100,8 @@ class SilenceWatch {
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** @param over removes the listener: a signal made of others, with one, lives as long as they do. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true, signal: over }));
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -39,6 +39,12 @@ describe("a session's folders", () => {
     const text = await composeInstructions("", dir.path);
     assert.equal(text.match(/ä/g)?.length, maxMemoryCharacters);
     assert.match(text, /The memory is longer/);
+  });
+
+  it("tell when the memory can't be read, instead of failing", async () => {
+    await using dir = await folder();
+    await mkdir(memoryPath(dir.path), { recursive: true });
+    assert.match(await composeInstructions("Be kind.", dir.path), /^Be kind\.[\s\S]*can't be read: EISDIR/);
   });
 
   it("keep what a provider wants back, each for itself", async () => {

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { constants, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 
@@ -21,9 +21,18 @@ export const memoryPath = (agentDir: string): string => join(agentDir, "memory",
 /** What the provider is told before the conversation: the composed instructions, then the memory as it is now. */
 export async function composeInstructions(instructions: string, agentDir: string): Promise<string> {
   const path = memoryPath(agentDir);
-  await createMemory(path);
-  const memory = await readMemory(path);
+  const memory = await readOrCreateMemory(path);
   return `${instructions.trimEnd()}\n\n# Memory (${path})\n\n${memory.trim()}\n`;
+}
+
+/** The agent may do what it likes with its files; whatever that is, it still hears what people say. */
+async function readOrCreateMemory(path: string): Promise<string> {
+  try {
+    await createMemory(path);
+    return await readMemory(path);
+  } catch (error) {
+    return `(The memory can't be read: ${error instanceof Error && "code" in error ? error.code : "unknown error"}.)`;
+  }
 }
 
 /** What the provider wants back in the session's next turn, also after a restart. */
@@ -62,7 +71,8 @@ async function createMemory(path: string): Promise<void> {
 }
 
 async function readMemory(path: string): Promise<string> {
-  await using file = await open(path, "r");
+  // Without waiting: a named pipe in its place would never open.
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(memoryReadBytes), 0, memoryReadBytes, 0);
   const text = buffer.toString("utf8", 0, bytesRead);
   if (text.length <= maxMemoryCharacters) return text;

@@ -30,7 +30,7 @@ export interface Heartbeat {
 export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
   let current: Activity = { state: "idle" };
   let told = "";
-  let changed = Promise.withResolvers<void>();
+  let awake = new AbortController();
 
   async function beat(signal: AbortSignal): Promise<void> {
     const activity = current;
@@ -53,16 +53,14 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
   async function pause(signal: AbortSignal): Promise<void> {
     await deps.time.sleep(minGapMs, signal);
     if (JSON.stringify(current) !== told) return;
-    const awake = new AbortController();
-    void changed.promise.then(() => awake.abort());
+    awake = new AbortController();
     await deps.time.sleep(heartbeatMs - minGapMs, AbortSignal.any([signal, awake.signal]));
   }
 
   return {
     activity(activity) {
       current = activity;
-      changed.resolve();
-      changed = Promise.withResolvers();
+      awake.abort();
     },
     async run(signal) {
       while (!signal.aborted) {

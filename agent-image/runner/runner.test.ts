@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { CopepodError } from "@copepod/core/errors";
 import { loadProvider as loadFromRegistry } from "../providers/registry.ts";
-import { RunnerInProcess } from "./testing/runner-in-process.ts";
+import { block, RunnerInProcess, withScripts } from "./testing/runner-in-process.ts";
 import { answering, endless, failing, type Script, scriptedProvider } from "./testing/scripted-provider.ts";
-
-const block = (text: string, to = "family"): string => `<message to="${to}">${text}</message>`;
-
-async function withScripts(...scripts: Script[]) {
-  const runner = await RunnerInProcess.create();
-  const provider = scriptedProvider("demo", ...scripts);
-  return { runner, provider, router: runner.router, load: async () => provider.factory };
-}
 
 describe("a runner", { timeout: 20_000 }, () => {
   it("takes several waiting messages as one turn and finishes them together", async () => {
@@ -98,71 +89,6 @@ describe("a runner", { timeout: 20_000 }, () => {
         { turn: 2, consumed: [2] },
       ],
     );
-  });
-
-  it("asks once for the answer again when nobody can get it", async () => {
-    const { runner, router, provider, load } = await withScripts(answering("just so"), answering(block("now right")));
-    await using _ = runner;
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.match(provider.inputs[1]?.prompt.text ?? "", /^<system>[\s\S]*&quot;family&quot;, &quot;work&quot;/);
-    assert.deepEqual(router.finished[0]?.messages, [{ to: "family", text: "now right" }]);
-    assert.equal(router.finished[0]?.notice, undefined);
-  });
-
-  it("tells the person when there is still no answer", async () => {
-    const { runner, router, provider, load } = await withScripts(answering(block("hi", "nobody")));
-    await using _ = runner;
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.equal(provider.inputs.length, 2);
-    assert.match(router.finished[0]?.notice ?? "", /without an answer/);
-  });
-
-  it("accepts silence that the agent has marked as meant", async () => {
-    const { runner, router, provider, load } = await withScripts(answering("<internal>not for me</internal>"));
-    await using _ = runner;
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.equal(provider.inputs.length, 1);
-    assert.equal(router.finished[0]?.notice, undefined);
-  });
-
-  it("does not repeat in its answer what it has sent in the same turn", async () => {
-    const eager: Script = async function* ({ input, tools }) {
-      yield { kind: "consumed", seqs: input.prompt.seqs };
-      await tools.sendMessage("family", "hello");
-      await tools.sendMessage("family", "hello");
-      yield { kind: "result", text: block("hello") + block("hello", "work") };
-    };
-    const { runner, router, load } = await withScripts(eager);
-    await using _ = runner;
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.equal(router.posted.length, 2);
-    assert.deepEqual(router.finished[0]?.messages, [{ to: "work", text: "hello" }]);
-  });
-
-  it("refuses a message to an unknown destination in the turn, by its code", async () => {
-    let code: unknown;
-    const wrong: Script = async function* ({ input, tools }) {
-      yield { kind: "consumed", seqs: input.prompt.seqs };
-      await tools.sendMessage("nobody", "hello").catch((error: unknown) => {
-        code = error instanceof CopepodError ? error.code : error;
-      });
-      yield { kind: "result", text: block("sorry") };
-    };
-    const { runner, router, load } = await withScripts(wrong);
-    await using _ = runner;
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.equal(code, "destinationUnknown");
-    assert.deepEqual(router.finished[0]?.messages, [{ to: "family", text: "sorry" }]);
   });
 
   it("repeats a failed turn, and tells the agent what it has already sent", async () => {
@@ -296,6 +222,22 @@ describe("a runner", { timeout: 20_000 }, () => {
     assert.match(router.failed[0]?.message ?? "", /"claude" is not installed; installed: demo/);
   });
 
+  it("answers although it can't keep the continuation", async () => {
+    const keep: Script = async function* ({ input }) {
+      yield { kind: "consumed", seqs: input.prompt.seqs };
+      yield { kind: "continuation", value: "thread-1" };
+      yield { kind: "result", text: block("hi") };
+    };
+    const { runner, router, load } = await withScripts(keep);
+    await using _ = runner;
+    await mkdir(runner.workspace);
+    await writeFile(join(runner.workspace, ".copepod"), "in the way");
+    router.say("one");
+    void runner.start(load);
+    await router.until(() => router.finished.length === 1);
+    assert.equal(router.finished[0]?.messages[0]?.text, "hi");
+  });
+
   it("fails a turn whose provider reads nothing, and one whose stream breaks", async () => {
     const blind: Script = async function* () {
       yield { kind: "result", text: block("what?") };
@@ -350,26 +292,6 @@ describe("a runner", { timeout: 20_000 }, () => {
     await running;
     assert.equal(router.finished[0]?.messages[0]?.text, "made it");
     assert.equal(router.stateOf(2), "pending");
-  });
-
-  it("splits an answer that is too long for one message, and loses none of it", async () => {
-    const text = "word ".repeat(60_000).trim();
-    const { runner, router, load } = await withScripts(answering(block(text)));
-    await using _ = runner;
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.equal(router.finished[0]?.messages.map((message) => message.text).join(""), text);
-  });
-
-  it("goes on without the messages when the router refuses them for good", async () => {
-    const { runner, router, load } = await withScripts(answering(block("hi")));
-    await using _ = runner;
-    router.faults.push({ call: "finish", kind: "refused", code: "invalid" });
-    router.say("one");
-    void runner.start(load);
-    await router.until(() => router.finished.length === 1);
-    assert.match(router.finished[0]?.notice ?? "", /could not be delivered/);
   });
 
   it("repeats calls that were not answered, and its rows end once", async () => {

@@ -109,7 +109,8 @@ export class RunningTurn {
       const { messages, alreadySent } = this.#first;
       const text = formatPrompt(messages, setting.context.timeZone, alreadySent);
       const end = await this.#attempt(setting, { seqs: seqsOf(this.#first), text });
-      if (end.kind !== "result" || !this.#answer(end.text, setting).lost) return { end, setting };
+      const lost = end.kind === "result" && this.#consumed.size > 0 && this.#answer(end.text, setting).lost;
+      if (!lost) return { end, setting };
       const names = setting.context.destinations.map((destination) => destination.name);
       return { end: await this.#attempt(setting, { seqs: [], text: formatNudge(names) }), setting };
     } catch (error) {
@@ -135,11 +136,16 @@ export class RunningTurn {
   }
 
   #onEvent(event: ProviderEvent, provider: string): void {
-    const { activity, workspace } = this.#deps;
+    const { activity, workspace, log } = this.#deps;
     if (event.kind === "thinking") activity({ state: "thinking" });
     if (event.kind === "tool") activity({ state: "tool", tool: toActivityName(event.name) });
     if (event.kind === "continuation") {
-      this.#writing = this.#writing.then(() => writeContinuation(workspace, provider, event.value));
+      const { value } = event;
+      this.#writing = this.#writing
+        .then(() => writeContinuation(workspace, provider, value))
+        .catch((error: unknown) =>
+          log.warn({ err: error }, "continuation not written: the next turn may start afresh"),
+        );
     }
     if (event.kind === "consumed") {
       for (const seq of event.seqs) if (this.#rows.has(seq)) this.#consumed.add(seq);
@@ -203,8 +209,8 @@ export class RunningTurn {
     const code = codeOf(error);
     if (code === "superseded" || code === "unauthorized") throw error;
     if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
-    this.#deps.log.warn({ err: error, turn: this.number }, "provider could not be started");
-    const message = error instanceof CopepodError ? error.message : "the provider could not be started";
+    this.#deps.log.warn({ err: error, turn: this.number }, "turn could not be begun");
+    const message = error instanceof CopepodError ? error.message : "the turn could not be begun";
     return { kind: "failed", class: code === "providerMissing" ? "permanent" : "unknown", message };
   }
 }

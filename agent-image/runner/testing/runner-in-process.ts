@@ -10,6 +10,7 @@ import { runRunner } from "../runner.ts";
 import { createSocketFetch } from "../socket-fetch.ts";
 import { realTime, type Time } from "../time.ts";
 import { FakeRouter } from "./fake-router.ts";
+import { type Script, scriptedProvider } from "./scripted-provider.ts";
 
 /** The runner in this process, in front of a fake router, with providers of the test's own. Ended when disposed. */
 export class RunnerInProcess implements AsyncDisposable {
@@ -61,4 +62,14 @@ export class RunnerInProcess implements AsyncDisposable {
     await this.router.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A final text to one destination. */
+export const block = (text: string, to = "family"): string => `<message to="${to}">${text}</message>`;
+
+/** A runner that is not started yet, and a provider whose turns follow scripts. */
+export async function withScripts(...scripts: Script[]) {
+  const runner = await RunnerInProcess.create();
+  const provider = scriptedProvider("demo", ...scripts);
+  return { runner, provider, router: runner.router, load: async () => provider.factory };
 }
