@@ -10,7 +10,10 @@ export const environmentSchema = z.object({
     .string()
     .default(".copepod")
     .describe("Folder of resources, queue, volumes and logs. A relative one starts at the working folder."),
-  [environment.logLevel]: z.string().default("info").describe("Least level that the programs log."),
+  [environment.logLevel]: z
+    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
+    .default("info")
+    .describe("Least level that the programs log."),
   XDG_RUNTIME_DIR: z.string().optional().describe("Where the system keeps sockets of this person's programs."),
 });
 

@@ -23,9 +23,12 @@ const program = buildProgram({
   connect: async (config) => (await import("./http/connect.ts")).connectAdmin(config),
   openSupervisor: async (options) => (await import("./supervisor/open-supervisor.ts")).openSupervisor(options),
   onSignal: (listener) => {
+    const onPipeClosed = () => listener("SIGPIPE");
     for (const signal of endSignals) process.on(signal, listener);
+    process.stdout.on("error", onPipeClosed);
     return () => {
       for (const signal of endSignals) process.off(signal, listener);
+      process.stdout.off("error", onPipeClosed);
     };
   },
   setExitCode: (code) => {
@@ -34,6 +37,9 @@ const program = buildProgram({
   randomKey: randomUUID,
   random: Math.random,
 });
+
+// Who reads our output may stop before we do, as in `copepod get messages | head`.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 try {
   await program.parseAsync(process.argv);

@@ -54,6 +54,7 @@ function addChatCommands(program: Command, deps: CliDeps): void {
     .option("--session <name>", "go on in the conversation of this session (default: a new conversation)")
     .option("--group <name>", "agent group that answers (default: as the wirings say)")
     .addOption(timeoutOption())
+    .addOption(jsonOption())
     .addHelpText("after", `\n${exitCodeHelp}`)
     .action(
       run(deps, async (context, command) =>

@@ -1,5 +1,5 @@
 import { CopepodError } from "@copepod/core/errors";
-import { type AdminConnection, type Context, print, tell } from "../context.ts";
+import { type AdminConnection, type Context, tell } from "../context.ts";
 import { ExitError } from "../exit-codes.ts";
 import { Conversation, type ConversationInput, type Said } from "./conversation.ts";
 import { printable } from "./render.ts";
@@ -13,20 +13,27 @@ export interface Question {
   /** Aborts when the person interrupts. */
   readonly interrupted: AbortSignal;
   onSaid?(said: Said): void;
+  /** Called with each text of the agent. */
+  onAnswer(text: string): void;
+}
+
+export interface Answered {
+  readonly session: string;
+  readonly position: number;
 }
 
 /**
- * Says something and prints the answer: the agent's words as data, Copepod's own sentences as prose.
- * @returns the position behind the answer.
+ * Says something and waits for the answer. Copepod's own sentences are told as prose.
+ * @returns the session, and the position behind the answer.
  * @throws CopepodError `timeout`, `cancelled` (interrupted: the turn is stopped), or the code of a refusal; ExitError
  *   `unanswered` when the turn ended without a word of the agent
  */
-export async function answerTo(context: Context, question: Question): Promise<number> {
+export async function answerTo(context: Context, question: Question): Promise<Answered> {
   const { conversation, interrupted } = question;
   const late = AbortSignal.timeout(question.timeoutMs);
   const end = AbortSignal.any([interrupted, late]);
   try {
-    return await printAnswer(context, question, end);
+    return await hearAnswer(context, question, end);
   } catch (error) {
     if (interrupted.aborted) {
       await stopTurn(conversation);
@@ -37,7 +44,7 @@ export async function answerTo(context: Context, question: Question): Promise<nu
   }
 }
 
-async function printAnswer(context: Context, question: Question, end: AbortSignal): Promise<number> {
+async function hearAnswer(context: Context, question: Question, end: AbortSignal): Promise<Answered> {
   const said = await question.conversation.say(question.text, question.known, end);
   question.onSaid?.(said);
   let position = said.after;
@@ -46,13 +53,13 @@ async function printAnswer(context: Context, question: Question, end: AbortSigna
     position = Math.max(position, line.position ?? 0);
     if (line.from === "agent") {
       answered = true;
-      print(context, line.text);
+      question.onAnswer(line.text);
     } else if (line.from === "system") {
       tell(context, printable(line.text));
     }
   }
   if (!answered) throw new ExitError("unanswered", "providerFailed", "the agent ended its turn without an answer");
-  return position;
+  return { session: said.session, position };
 }
 
 /** How long a stop may take when the person is leaving already. */

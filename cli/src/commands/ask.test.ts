@@ -25,6 +25,15 @@ describe("copepod ask", () => {
     assert.equal((await runCli(["ask"], { router, stdin: "two\nlines\n" })).stdout, "echo two\nlines\n");
   });
 
+  it("prints session and answers as JSON with -o json, and errors too", async () => {
+    await using router = await FakeRouter.start();
+    const { stdout, stderr } = await runCli(["ask", "a", "-o", "json"], { router });
+    assert.deepEqual(JSON.parse(stdout), { session: "helper-0123456789ab", answers: ["echo a"] });
+    assert.equal(stderr, "");
+    const refused = await runCli(["ask", "a", "-o", "json"]);
+    assert.equal(JSON.parse(refused.stderr).error.code, "notRunning");
+  });
+
   it("starts a new conversation each time, and goes on in one with --session", async () => {
     await using router = await FakeRouter.start();
     router.sessions = [{ ...session, name: "helper-0123456789ab", terminal: "main" }];

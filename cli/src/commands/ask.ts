@@ -3,7 +3,7 @@ import type { AdminClient } from "@copepod/core/admin-api";
 import { CopepodError, parseInput } from "@copepod/core/errors";
 import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
-import { type Context, tell } from "../context.ts";
+import { type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { untilSignal } from "./signals.ts";
 
@@ -11,6 +11,7 @@ export interface AskOptions {
   readonly session?: string;
   readonly group?: string;
   readonly timeout: string;
+  readonly output?: "json";
 }
 
 /** Sessions that are searched for the one that `--session` names. */
@@ -28,11 +29,25 @@ export async function ask(context: Context, prompt: string | undefined, options:
       sender: context.userName,
       group: options.group,
     });
-    await untilSignal(context, async (interrupted) => {
+    const answers: string[] = [];
+    const said = await untilSignal(context, async (interrupted) => {
       const { position } = await conversation.history(1, interrupted);
-      const onSaid = ({ session }: { session: string }) => tell(context, `session: ${session}`);
-      await answerTo(context, { conversation, text, known: position, timeoutMs, interrupted, onSaid });
+      return await answerTo(context, {
+        conversation,
+        text,
+        known: position,
+        timeoutMs,
+        interrupted,
+        onSaid: ({ session }) => {
+          if (options.output !== "json") tell(context, `session: ${session}`);
+        },
+        onAnswer: (answer) => {
+          answers.push(answer);
+          if (options.output !== "json") print(context, answer);
+        },
+      });
     });
+    if (options.output === "json") print(context, JSON.stringify({ session: said.session, answers }, null, 2));
     return exitCodes.ok;
   } finally {
     await connection.close();

@@ -5,7 +5,7 @@ import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
 import { createPaint } from "../chat/render.ts";
 import { TerminalChat } from "../chat/terminal-chat.ts";
-import type { AdminConnection, Context } from "../context.ts";
+import { type AdminConnection, type Context, print } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { untilSignal } from "./signals.ts";
 import { untilReady } from "./system.ts";
@@ -84,11 +84,14 @@ async function answerLines(context: Context, options: ChatOptions, connected: Co
     sender: context.userName,
     group: options.group,
   });
+  const onAnswer = (answer: string) => print(context, answer);
   let { position: known } = await conversation.history(1, interrupted);
   for await (const line of createInterface({ input: context.io.stdin, signal: interrupted })) {
     const text = line.trim();
     if (text === "/quit") break;
-    if (text !== "") known = await answerTo(context, { conversation, text, known, timeoutMs, interrupted });
+    if (text === "") continue;
+    const question = { conversation, text, known, timeoutMs, interrupted, onAnswer };
+    known = (await answerTo(context, question)).position;
   }
   return interrupted.aborted ? exitCodes.interrupted : exitCodes.ok;
 }
