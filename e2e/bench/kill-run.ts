@@ -32,18 +32,24 @@ export interface KillReport {
 
 const directChats = ["ann", "bob", "cleo", "dan"];
 const groupThreads = ["team-a", "team-b"];
-/** Time between two kills: some processes die while they start, some in the middle of work. */
-const killGapMs = { min: 60, max: 640 };
+/**
+ * A kill follows the last one a random time after the agent has sent something again: so kills hit a system at work, on
+ * a slow machine too. After `idleMs` without that it comes all the same, and hits what is starting.
+ */
+const killAfter = { minMs: 0, maxMs: 400, idleMs: 2_500 };
 const messageGapMs = { min: 20, max: 180 };
 /** Idle sessions go to sleep after two seconds; so lanes rest longer than that, in turns. */
 const restEvery = 50;
-const busyChance = 0.1;
+const busyChance = 0.05;
 const faultChance = 0.04;
+/** While an answer is late, its delivery is under way: the moment in which a host must not be forgetful. */
+const slowChance = 0.25;
 const redeliverChance = 0.04;
 const disconnectChance = 0.01;
 /** How many of the last events the platform may deliver again. */
 const maxRedeliverable = 100;
 const lookEveryMs = 250;
+const readMs = 30_000;
 /** What could still come twice would come within this time. */
 const aftermathMs = 3_000;
 
@@ -59,6 +65,8 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
   try {
     options.say(`the system runs in ${home}; seed ${options.seed}`);
     outcome = await killAndCheck(system, platform, options);
+  } catch (error) {
+    throw new Error(`the run with seed ${options.seed} did not come to its end; see ${home}`, { cause: error });
   } finally {
     await system.stop();
   }
@@ -86,14 +94,15 @@ async function killAndCheck(system: RunningSystem, platform: Platform, options: 
     random: seededRandom(options.seed + 1),
     signal: AbortSignal.any([calm.signal, options.signal]),
   });
-  const killed = await killAll(system, options);
+  const killed = await killAll(system, platform, options);
   calm.abort();
   await flowing;
   options.say("no more kills; waiting until everything is answered");
   await untilQuiet(system, lanes, options);
   await pause(aftermathMs, options.signal);
   options.signal.throwIfAborted();
-  const records = await Promise.all(lanes.map((lane) => lane.record(options.signal)));
+  const reading = AbortSignal.any([options.signal, AbortSignal.timeout(readMs)]);
+  const records = await Promise.all(lanes.map((lane) => lane.record(reading)));
   return { killed, verdict: check(records) };
 }
 
@@ -118,10 +127,10 @@ async function flow(
 }
 
 function misbehave(platform: Platform, events: readonly string[], random: SeededRandom): void {
+  if (random.chance(slowChance)) platform.faults.sends({ kind: "slow", delayMs: random.between(50, 500) }, 1);
   if (random.chance(faultChance)) {
-    const shown = random.chance(0.5);
-    const slow = { kind: "slow", delayMs: random.between(100, 1_000) } as const;
-    platform.faults.sends(random.pick([{ kind: "drop", shown } as const, { kind: "status", status: 500 }, slow]), 1);
+    const lost = { kind: "drop", shown: random.chance(0.5) } as const;
+    platform.faults.sends(random.pick([lost, { kind: "status", status: 500 } as const]), 1);
   }
   if (events.length > 0 && random.chance(redeliverChance)) {
     platform.redeliver([random.pick(events), random.pick(events)]);
@@ -129,11 +138,12 @@ function misbehave(platform: Platform, events: readonly string[], random: Seeded
   if (random.chance(disconnectChance)) platform.disconnect();
 }
 
-async function killAll(system: RunningSystem, { kills, seed, say, signal }: KillOptions) {
+async function killAll(system: RunningSystem, platform: Platform, { kills, seed, say, signal }: KillOptions) {
   const random = seededRandom(seed);
   const killed: Record<VictimKind, number> = { router: 0, proxy: 0, runner: 0, host: 0 };
   for (let count = 0; count < kills; ) {
-    await pause(random.between(killGapMs.min, killGapMs.max), signal);
+    await untilAtWork(platform, signal);
+    await pause(random.between(killAfter.minMs, killAfter.maxMs), signal);
     signal.throwIfAborted();
     const victims = await victimsOf(system.supervisor);
     if (victims.length === 0) continue;
@@ -144,6 +154,12 @@ async function killAll(system: RunningSystem, { kills, seed, say, signal }: Kill
     if (count % 100 === 0) say(`${count} of ${kills} kills`);
   }
   return killed;
+}
+
+async function untilAtWork(platform: Platform, signal: AbortSignal): Promise<void> {
+  const before = platform.sendCount();
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(killAfter.idleMs)]);
+  await platform.until(() => platform.sendCount() > before, bounded).catch(() => undefined);
 }
 
 /** Everything said is answered and no row is open, or the time is over. */

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { CopepodError } from "@copepod/core/errors";
+import { CopepodError, codeOf } from "@copepod/core/errors";
 import type { Bench, BenchResult } from "./bench.ts";
 
 const usage = "usage: npm run bench <name> -- [options] [--json]";
@@ -12,7 +12,7 @@ async function main([name, ...rest]: readonly string[]): Promise<number> {
   if (name === undefined || name.startsWith("-")) return await list();
   try {
     const bench = await load(name);
-    const { values } = parse(bench, rest);
+    const values = parse(bench, rest);
     const result = await bench.run(values, {
       say: (line) => process.stderr.write(`${line}\n`),
       signal: untilInterrupted(),
@@ -22,8 +22,8 @@ async function main([name, ...rest]: readonly string[]): Promise<number> {
     if (values.json) process.stdout.write(`${JSON.stringify({ bench: name, ok, figures })}\n`);
     return ok ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof CopepodError)) throw error;
-    process.stderr.write(`${error.message}\n${usage}\n`);
+    if (codeOf(error) !== "invalid" && codeOf(error) !== "notFound") throw error;
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}\n`);
     return 2;
   }
 }
@@ -55,7 +55,8 @@ async function load(name: string): Promise<Bench> {
 
 function parse(bench: Bench, args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: { ...bench.options, json: { type: "boolean", default: false } } });
+    const options = { ...bench.options, json: { type: "boolean", default: false } } as const;
+    return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     throw new CopepodError("invalid", error instanceof Error ? error.message : String(error), { cause: error });
   }
