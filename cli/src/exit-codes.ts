@@ -61,7 +61,6 @@ export const exitOf: Record<ErrorCode, ExitName> = {
   channelAuth: "failure",
   outcomeUnknown: "failure",
   startFailed: "failure",
-  busy: "refused",
   timeout: "timeout",
   unavailable: "failure",
   diskFull: "failure",

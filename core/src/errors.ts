@@ -130,11 +130,6 @@ export const errorCatalogue = {
     meaning: "The session's process could not be started several times in a row.",
     cure: "Read the reason with `copepod get sessions`; the start is tried again by itself.",
   },
-  busy: {
-    status: 429,
-    meaning: "All running sessions that the agent group may have are taken.",
-    cure: "Wait for the place in line, or raise `session.maxRunning`.",
-  },
   timeout: {
     status: 504,
     meaning: "The answer did not come within the time that was given.",

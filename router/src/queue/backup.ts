@@ -22,7 +22,8 @@ export async function backupDatabase(path: string, target: string): Promise<{ re
     await syncFile(dirname(target));
     return { bytes };
   } catch (error) {
-    await Promise.all(["", "-wal", "-shm", "-journal"].map((end) => rm(`${temporary}${end}`, { force: true })));
+    // Whatever keeps the rest of the copy from being removed is the lesser trouble.
+    await Promise.allSettled(["", "-wal", "-shm", "-journal"].map((end) => rm(`${temporary}${end}`, { force: true })));
     const reason = error instanceof Error ? error.message : String(error);
     throw new CopepodError("unavailable", `The backup ${target} could not be written: ${reason}`, { cause: error });
   }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, open as openFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import Database from "better-sqlite3";
 import { requireSqlite } from "./database.ts";
 import { openSqliteQueue } from "./open-sqlite-queue.ts";
@@ -15,12 +15,12 @@ import { QueueWorld, rejectsWith, TestClock, textsOf } from "./testing.ts";
 const log = { info() {}, error() {} };
 const clock = new TestClock();
 
-async function temporaryFolder(test: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "copepod-queue-"));
-  test.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), "copepod-queue-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
+/** Opened in a thread of its own, as the router does it. */
 const open = (path: string): Promise<QueueStore> => openSqliteQueue({ path, clock, thread: "worker", log });
 
 async function worldOn(store: QueueStore): Promise<QueueWorld> {
@@ -29,8 +29,9 @@ async function worldOn(store: QueueStore): Promise<QueueWorld> {
 }
 
 describe("opening the queue", () => {
-  it("refuses a database of a newer version, and leaves it as it is", async (test) => {
-    const path = join(await temporaryFolder(test), "queue.db");
+  it("refuses a database of a newer version, and leaves it as it is", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
     const database = new Database(path);
     database.pragma("user_version = 1000");
     database.close();
@@ -38,31 +39,34 @@ describe("opening the queue", () => {
     assert.match(error.message, /has version 1000; this Copepod knows versions up to \d+/);
   });
 
-  it("refuses a file that is no database", async (test) => {
-    const path = join(await temporaryFolder(test), "queue.db");
+  it("refuses a file that is no database", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
     await writeFile(path, "this is not a database, but a text that is long enough to look like one. ".repeat(100));
     await rejectsWith(open(path), "databaseDamaged");
   });
 
-  it("refuses a damaged database", async (test) => {
-    const path = join(await temporaryFolder(test), "queue.db");
+  it("refuses a damaged database", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
     await damage(path);
     const error = await rejectsWith(open(path), "databaseDamaged");
     assert.ok(error.message.includes("queue.db") || error.message.includes("damaged"), error.message);
   });
 
-  it("refuses a second holder by name, and takes over when the first is gone", async (test) => {
-    const path = join(await temporaryFolder(test), "queue.db");
-    const first = await open(path);
+  it("refuses a second holder by name, and takes over when the first is gone", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
+    await using first = await open(path);
     const error = await rejectsWith(open(path), "databaseHeld");
     assert.match(error.message, new RegExp(`process ${process.pid}, since 2026-01-01T12:00:00`));
     await first[Symbol.asyncDispose]();
-    const second = await open(path);
-    await second[Symbol.asyncDispose]();
+    await using _second = await open(path);
   });
 
-  it("refuses a network file system", async (test) => {
-    const path = join(await temporaryFolder(test), "queue.db");
+  it("refuses a network file system", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
     for (const [type, name] of [
       [0x6969, "NFS"],
       [0xff534d42 - 2 ** 32, "CIFS"],
@@ -84,38 +88,39 @@ describe("opening the queue", () => {
     for (const version of ["3.51.3", "3.52.0", "4.0.0"]) requireSqlite(version);
   });
 
-  it("refuses calls after it was closed", async (test) => {
-    const store = await open(join(await temporaryFolder(test), "queue.db"));
+  it("refuses calls after it was closed", async () => {
+    await using folder = await temporaryFolder();
+    await using store = await open(join(folder.path, "queue.db"));
     const last = store.wishes();
     await store[Symbol.asyncDispose]();
     assert.deepEqual(await last, [], "what was called before is still answered");
     await rejectsWith(store.wishes(), "unavailable");
   });
 
-  it("takes no more than it can hold in memory", async (test) => {
-    const store = await open(join(await temporaryFolder(test), "queue.db"));
+  it("takes no more than it can hold in memory", async () => {
+    await using folder = await temporaryFolder();
+    await using store = await open(join(folder.path, "queue.db"));
     const calls = Array.from({ length: 10_001 }, () => store.wish("default/one"));
     const outcomes = await Promise.allSettled(calls);
     assert.equal(outcomes.filter(({ status }) => status === "rejected").length, 1);
-    await store[Symbol.asyncDispose]();
   });
 });
 
 describe("a full disk", () => {
   it("refuses by name, changes nothing, and goes on when there is room again", async (test) => {
-    const folder = await temporaryFolder(test);
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]).status !== 0) {
+    await using folder = await temporaryFolder();
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", folder.path]).status !== 0) {
       test.skip("no right to mount a small tmpfs");
       return;
     }
-    test.after(() => spawnSync("umount", [folder]));
-    const ballast = join(folder, "ballast");
+    using _mounted = { [Symbol.dispose]: () => void spawnSync("umount", [folder.path]) };
+    const ballast = join(folder.path, "ballast");
     await writeFile(ballast, Buffer.alloc(512 * 1024));
-    const store = await open(join(folder, "queue.db"));
+    await using store = await open(join(folder.path, "queue.db"));
     const world = await worldOn(store);
     const accepted = await fillUp(world);
     const error = await rejectsWith(world.say("one more"), "diskFull");
-    assert.ok(error.message.includes(folder));
+    assert.ok(error.message.includes(folder.path));
     const whole = await Promise.allSettled([world.say("x".repeat(60_000)), world.say("y".repeat(60_000))]);
     assert.deepEqual(
       whole.map(({ status }) => status),
@@ -125,16 +130,16 @@ describe("a full disk", () => {
     await rm(ballast);
     assert.equal((await world.say("there is room again")).outcome, "accepted");
     assert.equal((await world.rows()).length, accepted + 1);
-    await store[Symbol.asyncDispose]();
   });
 });
 
 describe("a writer that is killed", () => {
-  it("has lost nothing that it reported, and doubled nothing", async (test) => {
-    const path = join(await temporaryFolder(test), "queue.db");
+  it("has lost nothing that it reported, and doubled nothing", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
     const reported = new Set<string>();
     for (let round = 0; round < 3; round++) await writeUntilKilled(path, reported, 40 * (round + 1));
-    const store = await open(path);
+    await using store = await open(path);
     const rows = await store.listMessages({ session: undefined, state: undefined, kind: undefined, limit: 100_000 });
     const texts = rows.map(({ text }) => text);
     assert.equal(new Set(texts).size, texts.length, "doubled");
@@ -145,17 +150,16 @@ describe("a writer that is killed", () => {
     );
     const seqs = rows.map(({ session, seq }) => `${session} ${seq}`);
     assert.equal(new Set(seqs).size, seqs.length);
-    await store[Symbol.asyncDispose]();
   });
 });
 
 describe("a backup", () => {
-  it("is a whole, sound queue of one moment, while writes go on", async (test) => {
-    const folder = await temporaryFolder(test);
-    const store = await open(join(folder, "queue.db"));
+  it("is a whole, sound queue of one moment, while writes go on", async () => {
+    await using folder = await temporaryFolder();
+    await using store = await open(join(folder.path, "queue.db"));
     const world = await worldOn(store);
     for (let round = 0; round < 20; round++) await Promise.all(sayMany(world, 40, `early ${round}`));
-    const target = join(folder, "backups", "copy.db");
+    const target = join(folder.path, "backups", "copy.db");
     let isDone = false;
     const backup = store.backup(target).finally(() => {
       isDone = true;
@@ -168,32 +172,30 @@ describe("a backup", () => {
     const { bytes } = await backup;
     assert.ok(during > 1, "writes went on");
     assert.equal((await stat(target)).size, bytes);
-    assert.deepEqual(await readdir(join(folder, "backups")), ["copy.db"]);
-    const copy = await open(target);
+    assert.deepEqual(await readdir(join(folder.path, "backups")), ["copy.db"]);
+    await using copy = await open(target);
     const rows = await copy.listMessages({ session: undefined, state: undefined, kind: undefined, limit: 100_000 });
     assert.equal(rows.filter(({ text }) => text.startsWith("early")).length, 800);
     await (await worldOn(copy)).say("the copy works");
-    await copy[Symbol.asyncDispose]();
-    await store[Symbol.asyncDispose]();
   });
 
-  it("is never written over the queue, nor half", async (test) => {
-    const folder = await temporaryFolder(test);
-    const path = join(folder, "queue.db");
-    const store = await open(path);
+  it("is never written over the queue, nor half", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "queue.db");
+    await using store = await open(path);
     await rejectsWith(store.backup(path), "invalid");
     await rejectsWith(store.backup(join(path, "below-a-file.db")), "unavailable");
     assert.deepEqual(
-      (await readdir(folder)).filter((name) => name.includes("partial")),
+      (await readdir(folder.path)).filter((name) => name.includes("partial")),
       [],
     );
-    await store[Symbol.asyncDispose]();
   });
 });
 
 describe("a batch with a row that breaks a rule of the database", () => {
-  it("fails for that row alone", async (test) => {
-    const store = await open(join(await temporaryFolder(test), "queue.db"));
+  it("fails for that row alone", async () => {
+    await using folder = await temporaryFolder();
+    await using store = await open(join(folder.path, "queue.db"));
     const world = await worldOn(store);
     const poison = { ...world.row("poison"), replyTo: { conversation: "there is none", thread: undefined } };
     const calls = [world.say("a"), store.accept({ rows: [poison], refused: [] }), world.say("b")];
@@ -203,7 +205,6 @@ describe("a batch with a row that breaks a rule of the database", () => {
       ["fulfilled", "rejected", "fulfilled"],
     );
     assert.deepEqual(textsOf(await world.take(await world.runner())), ["a", "b"]);
-    await store[Symbol.asyncDispose]();
   });
 });
 
@@ -250,7 +251,7 @@ async function damage(path: string): Promise<void> {
   await Promise.all(sayMany(world, 200, "row"));
   await store[Symbol.asyncDispose]();
   const { size } = await stat(path);
-  const database = await import("node:fs/promises").then(({ open: openFile }) => openFile(path, "r+"));
-  await database.write(Buffer.alloc(size - 4_096 * 4, 0xff), 0, undefined, 4_096 * 4);
-  await database.close();
+  await using file = await openFile(path, "r+");
+  const start = 4 * 4_096;
+  await file.write(Buffer.alloc(size - start, 0xff), 0, undefined, start);
 }
