@@ -167,7 +167,7 @@ export const adminApi = {
     input: z.object({
       conversation: nameSchema,
       after: queryInt,
-      /** Version of the activity that the caller has seen; another one answers the poll. */
+      /** Version of activity and open messages that the caller has seen; another one answers the poll. */
       activityVersion: queryInt.default(-1),
       waitMs: queryInt.min(0).max(longPollMs),
     }),

@@ -49,7 +49,7 @@ export const userDefinition: Definition = {
   spec,
   status,
   columns: [
-    { name: "Name", type: "string", jsonPath: ".spec.displayName", description: "How the person is called" },
+    { name: "Display-Name", type: "string", jsonPath: ".spec.displayName", description: "How the person is called" },
     { name: "Identities", type: "string", jsonPath: ".spec.identities", description: "Faces on channels" },
   ],
 };

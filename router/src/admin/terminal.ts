@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { defaultNamespace, keyOf, splitKey } from "@copepod/core/addresses";
 import type { adminApi, Line } from "@copepod/core/admin-api";
 import type { InboundEvent } from "@copepod/core/channel-api";
@@ -46,9 +47,9 @@ export function createTerminalHandlers(deps: TerminalDeps): Pick<AdminHandlers, 
         look: async () => {
           const { activity, version } = activities.ofConversation(id);
           const { lines, position, open } = await store.linesAfter(id, after, maxLinesPerAnswer);
-          const ready = lines.length > 0 || version !== activityVersion;
-          const value = { lines: [...lines], position, open: [...open], activity, activityVersion: version };
-          return { value, ready };
+          const seen = crc32(JSON.stringify([version, open]));
+          const value = { lines: [...lines], position, open: [...open], activity, activityVersion: seen };
+          return { value, ready: lines.length > 0 || seen !== activityVersion };
         },
       });
     },
