@@ -7,7 +7,7 @@ import type { SessionRecord } from "./records.ts";
 import { sentences } from "./sentences.ts";
 import { createSession, findSession } from "./sessions.ts";
 import { sql, type Transaction } from "./transaction.ts";
-import { wake } from "./waking.ts";
+import { backsOff, wake } from "./waking.ts";
 
 const selectDuplicate = sql<[string, string], { id: string }>(
   "SELECT id FROM messages_in WHERE session = ? AND dedupe_key = ?",
@@ -77,12 +77,18 @@ function effectOf(
   const effect = wake(tx, { ...session, max_running: row.session.maxRunning });
   if (effect.kind === "waiting" && effect.first) {
     const to = { conversation: row.replyTo.conversation, thread: row.replyTo.thread ?? null };
-    tell(tx, to, {
-      key: `waiting/${session.session}/${seq}`,
-      text: sentences.placeInLine(row.session.maxRunning, effect.place),
-    });
+    tell(tx, to, { key: `waiting/${session.session}/${seq}`, text: whyItWaits(tx, session, { row, effect }) });
   }
   return effect;
+}
+
+function whyItWaits(
+  tx: Transaction,
+  session: SessionRecord,
+  { row, effect }: { row: AcceptRow; effect: { readonly place: number } },
+): string {
+  if (backsOff(tx, session)) return sentences.startFailed(session.reason ?? "");
+  return sentences.placeInLine(row.session.maxRunning, effect.place);
 }
 
 function insertRow(tx: Transaction, row: AcceptRow, { id, seq }: { id: string; seq: number | undefined }): boolean {

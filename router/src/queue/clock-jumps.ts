@@ -3,6 +3,11 @@ import { sql, type Transaction } from "./transaction.ts";
 /** A change of wall time against monotonic time that is a jump, and not the slow correction of a clock. */
 const clockJumpMs = 5_000;
 
+interface Moment {
+  readonly now: number;
+  readonly monotonic: number;
+}
+
 const shiftRetriesIn = sql<[number]>("UPDATE messages_in SET retry_at = retry_at + ? WHERE retry_at IS NOT NULL");
 const shiftRetriesOut = sql<[number, number]>(`
   UPDATE messages_out SET retry_at = retry_at + ?, expires_at = expires_at + ? WHERE ended_at IS NULL`);
@@ -14,13 +19,18 @@ const shiftIdle = sql<[number]>("UPDATE sessions SET last_active_at = last_activ
  * in time only so that they survive a restart. Schedules stay: they mean the clock on the wall.
  */
 export class ClockJumps {
-  #offset: number | undefined;
-  #next: number | undefined;
+  #offset: number;
+  #next: number;
 
-  follow(tx: Transaction, at: { readonly now: number; readonly monotonic: number } | undefined): void {
+  constructor(at: Moment) {
+    this.#offset = at.now - at.monotonic;
+    this.#next = this.#offset;
+  }
+
+  follow(tx: Transaction, at: Moment | undefined): void {
     if (!at) return;
     const offset = at.now - at.monotonic;
-    const jump = offset - (this.#offset ?? offset);
+    const jump = offset - this.#offset;
     this.#next = offset;
     if (Math.abs(jump) < clockJumpMs) return;
     const shift = Math.round(jump);

@@ -50,11 +50,12 @@ export class QueueEngine {
   readonly #database: OpenDatabase;
   readonly #writer: Transaction;
   readonly #reader: Transaction;
-  readonly #clockJumps = new ClockJumps();
+  readonly #clockJumps: ClockJumps;
 
   /** @throws CopepodError as `openDatabase` */
   constructor({ path, now, monotonic, random = Math.random, fault }: EngineOptions) {
     this.#folder = dirname(path);
+    this.#clockJumps = new ClockJumps({ now, monotonic });
     this.#database = openDatabase(path, now);
     const noIds = () => "";
     const shared = { random, holders: new Leases(leaseMs), hosts: new Leases(leaseMs), fault };

@@ -85,12 +85,12 @@ export function writeOut(tx: Transaction, row: OutRow): boolean {
 /** A sentence of Copepod itself. The key says for what; an equal one is told once. */
 export function tell(
   tx: Transaction,
-  to: { readonly conversation: string; readonly thread: string | null },
+  { conversation, thread }: { readonly conversation: string; readonly thread: string | null },
   { key, text }: { readonly key: string; readonly text: string },
 ): void {
-  if (!findConversation(tx, to.conversation)) return;
+  if (!findConversation(tx, conversation)) return;
   const nothing = { seq: null, turn: null, inReplyTo: null, destination: null };
-  writeOut(tx, { ...nothing, ...to, session: "", key: `${to.conversation}/${key}`, text });
+  writeOut(tx, { ...nothing, session: "", key: `${conversation}/${key}`, conversation, thread, text });
 }
 
 /** Hash of what makes two messages the same. */

@@ -136,6 +136,10 @@ function admissionContract(open: OpenQueue): void {
           { kind: "waiting", place: 2, first: true },
           { kind: "waiting", place: 1, first: false },
         ]);
+        assert.deepEqual(await world.heard(), [
+          "system: All 1 sessions that this agent may run are busy. Your message waits; you are number 1 in line.",
+          "system: All 1 sessions that this agent may run are busy. Your message waits; you are number 2 in line.",
+        ]);
         assert.deepEqual(await world.store.activeGroups(), ["default/group"]);
         assert.deepEqual(await world.store.admit("default/group", 1), []);
         await world.answer(await world.runner("default/a"), "ok");

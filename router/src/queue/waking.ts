@@ -41,12 +41,15 @@ const forgetInstance = sql<[string]>("UPDATE sessions SET instance = NULL WHERE 
 /** Makes the session wanted, or puts it in line. The one place where an epoch is raised. */
 export function wake(tx: Transaction, session: SessionRecord): Wake {
   if (session.wanted === 1) return { kind: "awake" };
-  const backsOff = session.retry_at !== null && session.retry_at > tx.now;
-  if (!backsOff && countRunning(tx, session.agent_group) < session.max_running) return start(tx, session);
+  if (!backsOff(tx, session) && countRunning(tx, session.agent_group) < session.max_running) return start(tx, session);
   const waiting = waitInLine(tx, session);
   const place = tx.get(placeInLine, session.agent_group, waiting)?.place ?? 1;
   return { kind: "waiting", place, first: session.waiting === null };
 }
+
+/** Did the session fail to start, and is it too early to try again? */
+export const backsOff = (tx: Transaction, session: SessionRecord): boolean =>
+  session.retry_at !== null && session.retry_at > tx.now;
 
 /** @returns the session's number in the line of its group. */
 export function waitInLine(tx: Transaction, session: SessionRecord): number {
