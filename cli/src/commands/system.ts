@@ -5,6 +5,7 @@ import { CopepodError } from "@copepod/core/errors";
 import { type AdminConnection, type Context, tell } from "../context.ts";
 import { makeFirstRun } from "../home/first-run.ts";
 import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
+import { routerErrorOf } from "../supervisor/router-error.ts";
 
 /** A person who waits this long without a word begins to doubt. */
 const progressAfterMs = 2_000;
@@ -91,7 +92,9 @@ export function endError(cause: EndCause): CopepodError {
     case "signal":
       return new CopepodError("cancelled", `asked to end by ${cause.signal}`);
     case "routerFailed":
-      return new CopepodError("unavailable", `the router does not start: it ${cause.reason}`);
+      return (
+        routerErrorOf(cause.reason) ?? new CopepodError("unavailable", `the router does not start: it ${cause.reason}`)
+      );
   }
 }
 

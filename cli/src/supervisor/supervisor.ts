@@ -8,6 +8,7 @@ import { decide, type Step, type Wish } from "./decide.ts";
 import { type KeepDeps, type Kept, keepRunning } from "./keep.ts";
 import type { LogFile } from "./log-file.ts";
 import { type Processes, ProcessList } from "./process-list.ts";
+import { isLasting } from "./router-error.ts";
 import { SessionPod } from "./session-pod.ts";
 
 /** How long processes may take to end when they are asked to. */
@@ -78,7 +79,8 @@ export class Supervisor {
         name: "router",
         start: () => startChild({ script: scripts.router, env, log }),
         onEnded: (reason) => {
-          if (reason !== said) say(`The router ${reason}; starting it again.`);
+          if (isLasting(reason) && !this.#routerHeard) this.#routerFailed.resolve(reason);
+          else if (reason !== said) say(`The router ${reason}; starting it again.`);
           said = reason;
         },
         onFailing: (reason) => {
