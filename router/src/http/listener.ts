@@ -106,6 +106,7 @@ function answerErrors<A extends Api, Caller>(app: FastifyInstance, { log, name }
     const error = translate(thrown);
     const code = codeOf(error);
     if (code === "internal") log.error({ listener: name, requestId: request.id, err: thrown }, "request failed");
+    if (code === "tooLarge") readToTheEnd(request, reply);
     const message = error instanceof CopepodError ? error.message : "a fault inside Copepod; see the log";
     return await reply.code(statusOf(code)).send({ error: { code, message, requestId: request.id } });
   });
@@ -113,6 +114,12 @@ function answerErrors<A extends Api, Caller>(app: FastifyInstance, { log, name }
     const message = `no such call: ${request.method} ${request.url.slice(0, 200)}`;
     return await reply.code(404).send({ error: { code: "notFound", message, requestId: request.id } });
   });
+}
+
+/** A connection that is closed while the client still writes shows it a broken pipe instead of the answer. */
+function readToTheEnd(request: FastifyRequest, reply: FastifyReply): void {
+  request.raw.resume();
+  reply.header("connection", "keep-alive");
 }
 
 /** What the server library itself refuses, in our codes. */

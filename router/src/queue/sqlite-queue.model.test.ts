@@ -33,7 +33,8 @@ import { completeStep, failOutStep, hostHelloStep, leaseOutStep } from "./testin
 const sessionNames = ["default/0", "default/1", "default/2"];
 /** Statements before which a crash may come; a step that has fewer crashes after its commit, before its answer. */
 const crashDepth = 30;
-const runs = 120;
+const runs = 100;
+const hourMs = 60 * 60_000;
 const stepsPerRun = 70;
 
 const log = { info() {}, error() {} };
@@ -203,7 +204,7 @@ async function prepare(real: CrashingQueue, model: QueueModel): Promise<{ model:
 
 /** Nothing is lost: given time, everything that is open comes to an end. */
 async function runDry(model: QueueModel, real: CrashingQueue): Promise<void> {
-  const usual: Dice = { session: 0, key: 0, count: 3, flag: false, other: false, kind: "permanent", ms: 500_000 };
+  const usual: Dice = { session: 0, key: 0, count: 3, flag: false, other: false, kind: "permanent", ms: hourMs };
   const steps = [
     passStep(usual),
     promoteStep(),
