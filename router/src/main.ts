@@ -8,6 +8,7 @@ import { supervisorApi } from "@copepod/core/supervisor-api";
 import { ulid } from "ulid";
 import { Agent, fetch } from "undici";
 import { readConfig } from "./config.ts";
+import { createRequestIds } from "./http/request-ids.ts";
 import { createLog } from "./log.ts";
 import { openSqliteQueue } from "./queue/open-sqlite-queue.ts";
 import { openYamlFolder } from "./resources/yaml-folder.ts";
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
     link,
     clock,
     random: Math.random,
-    makeId: ulid,
+    makeRequestId: createRequestIds(ulid()),
     log,
     version,
     retentionMs: config.retentionMs,

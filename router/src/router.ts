@@ -34,7 +34,7 @@ export interface RouterDeps {
   readonly link: SupervisorLink;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly makeId: () => string;
+  readonly makeRequestId: () => string;
   readonly log: Logger;
   readonly version: string;
   readonly retentionMs: number;
@@ -58,7 +58,7 @@ export function createRouter(deps: RouterDeps): Router {
   const { metrics, announcer, wishes, activities } = parts;
   const notReady = () => (link.connected ? [] : ["the supervisor does not answer"]);
   const adminDeps: AdminDeps = { ...parts, version: deps.version, notReady };
-  const common = { log, metrics, ending: deps.ending, makeRequestId: deps.makeId };
+  const common = { log, metrics, ending: deps.ending, makeRequestId: deps.makeRequestId };
   const listen = buildListener;
   const listeners = {
     mailbox: listen({

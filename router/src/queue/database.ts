@@ -13,7 +13,7 @@ const quickCheckMaxBytes = 256 * 1024 * 1024;
 const busyTimeoutMs = 5_000;
 const cacheKib = 64_000;
 /** Pages between two checkpoints: rare ones write a page that changed often only once. */
-const checkpointPages = 8_000;
+const checkpointPages = 16_000;
 /** The write-ahead log is cut back to this after a burst. */
 const walLimitBytes = 64 * 1024 * 1024;
 
