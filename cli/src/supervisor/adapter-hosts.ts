@@ -7,7 +7,7 @@ import { hostEnvironment } from "./commands.ts";
 import { type Kept, keepRunning } from "./keep.ts";
 import type { LogFile } from "./log-file.ts";
 import type { ProcessList } from "./process-list.ts";
-import type { SupervisorDeps } from "./supervisor.ts";
+import type { SupervisorDeps } from "./supervisor-deps.ts";
 
 export interface ChannelWish {
   /** Row key of the Channel. */

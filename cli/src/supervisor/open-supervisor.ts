@@ -12,7 +12,8 @@ import { takeLock } from "./lock.ts";
 import { openLogFile } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
 import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder } from "./run-folder.ts";
-import { defaultGraces, type Graces, type Scripts, Supervisor } from "./supervisor.ts";
+import { Supervisor } from "./supervisor.ts";
+import { defaultGraces, type Graces, type Scripts } from "./supervisor-deps.ts";
 
 export interface SupervisorOptions {
   readonly config: CliConfig;

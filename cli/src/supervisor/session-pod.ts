@@ -7,7 +7,7 @@ import { type PairFolders, pairFolders, proxyEnvironment, runnerEnvironment } fr
 import type { PodState } from "./decide.ts";
 import { type Kept, keepRunning } from "./keep.ts";
 import type { LogFile } from "./log-file.ts";
-import type { SupervisorDeps } from "./supervisor.ts";
+import type { SupervisorDeps } from "./supervisor-deps.ts";
 
 interface PodInput {
   /** Row keys. */
