@@ -7,6 +7,8 @@ import { buildSlowDisk } from "./queue/slow-disk.ts";
 
 const conversations = 900;
 const eventsPerBatch = 32;
+/** Events of one chat that follow each other in a batch, as when an adapter catches up after a reconnect. */
+const eventsPerChat = 8;
 const warmUpMs = 1_500;
 const fsyncDelayMs = 20;
 const claimsPerSize = 400;
@@ -42,6 +44,7 @@ export const bench: Bench = {
 
 const explanations = [
   "enqueue_*: one event per request, 64 connections, each answered after its commit (synchronous=FULL).",
+  `batch_*: ${eventsPerBatch} events per request, 64 connections; ${eventsPerChat} in a row per chat, as after a reconnect, or each of another chat.`,
   "enqueue_vs_bare: enqueue_per_s over better-sqlite3 alone with the same statements per event and 64 events per commit.",
   "claim_slowdown_1e6: median time of a take with 10^6 open rows in other sessions, over that with 10^3.",
   `slow_*: every fsync delayed by ${fsyncDelayMs} ms; the lag is that of the router's event loop, above its idle mean.`,
@@ -51,17 +54,19 @@ type Figures = Record<string, number>;
 
 async function enqueue(durationMs: number, { say }: BenchContext): Promise<Figures> {
   await using router = await startRouter();
-  await load(router, { connections: 8, durationMs: warmUpMs, events: 1 });
+  await load(router, { connections: 8, durationMs: warmUpMs, events: 1, eventsPerChat: 1 });
   const figures: Figures = {};
   for (const connections of [1, 8, 64]) {
     say(`enqueue, ${connections} connections …`);
-    const result = await load(router, { connections, durationMs, events: 1 });
+    const result = await load(router, { connections, durationMs, events: 1, eventsPerChat: 1 });
     figures[`enqueue_per_s_at_${connections}`] = result.requests / result.seconds;
     figures[`enqueue_p50_ms_at_${connections}`] = percentile(result.latencies, 0.5);
     figures[`enqueue_p99_ms_at_${connections}`] = percentile(result.latencies, 0.99);
   }
   say(`enqueue, batches of ${eventsPerBatch} …`);
-  const batches = await load(router, { connections: 8, durationMs, events: eventsPerBatch });
+  const batch = { connections: 64, durationMs, events: eventsPerBatch };
+  const batches = await load(router, { ...batch, eventsPerChat });
+  const scattered = await load(router, { ...batch, eventsPerChat: 1 });
   say("bare better-sqlite3 …");
   const bare = runBare({ sessions: conversations, batch: 64, durationMs, body: JSON.stringify({ text }) });
   const perSecond = figures.enqueue_per_s_at_64 ?? 0;
@@ -72,6 +77,7 @@ async function enqueue(durationMs: number, { say }: BenchContext): Promise<Figur
     bare_per_s: bare,
     enqueue_vs_bare: perSecond / bare,
     batch_events_per_s: (batches.requests * eventsPerBatch) / batches.seconds,
+    batch_scattered_events_per_s: (scattered.requests * eventsPerBatch) / scattered.seconds,
   };
 }
 
@@ -97,10 +103,11 @@ async function slow(durationMs: number, { say }: BenchContext): Promise<Figures>
   await using disk = await buildSlowDisk(fsyncDelayMs);
   await using router = await startRouter(disk.env);
   const idle = await router.metric("nodejs_eventloop_lag_mean_seconds");
-  await load(router, { connections: 64, durationMs: warmUpMs, events: 1 });
+  const singles = { connections: 64, events: 1, eventsPerChat: 1 };
+  await load(router, { ...singles, durationMs: warmUpMs });
   // The router's histogram restarts at each look.
   await router.metric("nodejs_eventloop_lag_p99_seconds");
-  const result = await load(router, { connections: 64, durationMs, events: 1 });
+  const result = await load(router, { ...singles, durationMs });
   const lag = await router.metric("nodejs_eventloop_lag_p99_seconds");
   return {
     slow_enqueue_per_s: result.requests / result.seconds,
@@ -113,29 +120,48 @@ interface Load {
   readonly connections: number;
   readonly durationMs: number;
   readonly events: number;
+  readonly eventsPerChat: number;
 }
 
 let keys = 0;
 
-function load(router: RouterUnderTest, { connections, durationMs, events }: Load): Promise<LoadResult> {
+/** Requests are one template with numbers written into it, so that making them costs the machine next to nothing. */
+function load(router: RouterUnderTest, { connections, durationMs, events, eventsPerChat }: Load): Promise<LoadResult> {
+  const body = JSON.stringify({ instance: router.instance, events: Array.from({ length: events }, () => emptyEvent) });
+  const template = postRequest("/v1/channel/accept", router.token, body);
+  const keyPlaces = placesOf(template, keyPlaceholder);
+  const chatPlaces = placesOf(template, chatPlaceholder);
+  const chatsPerEvent = chatPlaces.length / events;
   const nextRequest = () => {
-    const batch = Array.from({ length: events }, nextEvent);
-    const body = JSON.stringify({ instance: router.instance, events: batch });
-    return postRequest("/v1/channel/accept", router.token, body);
+    const request = Buffer.from(template);
+    keyPlaces.forEach((place, event) => {
+      keys += 1;
+      request.write(String(keys).padStart(keyPlaceholder.length, "0"), place, "latin1");
+      const chat = String(Math.floor(keys / eventsPerChat) % conversations).padStart(chatPlaceholder.length, "0");
+      for (let at = 0; at < chatsPerEvent; at++) {
+        request.write(chat, chatPlaces[event * chatsPerEvent + at] ?? 0, "latin1");
+      }
+    });
+    return request;
   };
   return runLoad({ socketPath: router.channelSocket, connections, durationMs, nextRequest });
 }
 
-function nextEvent() {
-  keys += 1;
-  const address = `c${keys % conversations}`;
-  return {
-    dedupeKey: `k${keys}`,
-    occurredAt: 0,
-    conversation: { address, kind: "Direct", name: address },
-    sender: { id: address, name: address },
-    text,
-  };
+const keyPlaceholder = "KKKKKKKKKK";
+const chatPlaceholder = "CCCC";
+const chat = `chat-${chatPlaceholder}`;
+const emptyEvent = {
+  dedupeKey: `key-${keyPlaceholder}`,
+  occurredAt: 0,
+  conversation: { address: chat, kind: "Direct", name: chat },
+  sender: { id: chat, name: chat },
+  text,
+};
+
+function placesOf(template: Buffer, placeholder: string): number[] {
+  const places: number[] = [];
+  for (let at = template.indexOf(placeholder); at !== -1; at = template.indexOf(placeholder, at + 1)) places.push(at);
+  return places;
 }
 
 function missed(figures: Figures): string[] {

@@ -42,25 +42,20 @@ function runConnection({ socketPath, deadline, nextRequest, latencies }: Connect
   return new Promise((resolve, reject) => {
     const socket: Socket = connect(socketPath);
     let sentAt = 0;
-    let received = "";
     const send = () => {
       sentAt = performance.now();
       socket.write(nextRequest());
     };
-    socket.setEncoding("latin1");
     socket.on("connect", send);
     socket.on("error", reject);
     socket.on("close", () => resolve());
-    socket.on("data", (chunk: string) => {
-      received += chunk;
-      const answered = isComplete(received);
-      if (!answered) return;
-      if (!received.startsWith("HTTP/1.1 200")) {
+    // An answer is so small that it comes in one piece; one that does not look like it ends the run.
+    socket.on("data", (answer: Buffer) => {
+      if (!answer.subarray(0, okStatus.length).equals(okStatus) || answer.at(-1) !== closingBrace) {
         socket.destroy();
-        reject(new Error(`unexpected answer: ${received.slice(0, 500)}`));
+        reject(new Error(`unexpected answer: ${answer.toString("latin1", 0, 500)}`));
         return;
       }
-      received = "";
       const now = performance.now();
       latencies.push(now - sentAt);
       if (now < deadline) send();
@@ -69,12 +64,8 @@ function runConnection({ socketPath, deadline, nextRequest, latencies }: Connect
   });
 }
 
-function isComplete(received: string): boolean {
-  const end = received.indexOf("\r\n\r\n");
-  if (end === -1) return false;
-  const length = /content-length: (\d+)/i.exec(received.slice(0, end))?.[1];
-  return length !== undefined && received.length >= end + 4 + Number(length);
-}
+const okStatus = Buffer.from("HTTP/1.1 200");
+const closingBrace = "}".charCodeAt(0);
 
 export function percentile(sorted: Float64Array, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
