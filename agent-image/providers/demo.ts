@@ -127,7 +127,7 @@ class DemoTurn implements Turn {
       this.#pushed = new AbortController();
       yield* this.#consume();
       const wake = AbortSignal.any([this.#interrupt.signal, this.#pushed.signal]);
-      await this.#time.sleep(until - this.#time.now(), wake);
+      await this.#time.sleep(Math.max(0, until - this.#time.now()), wake);
     }
   }
 }

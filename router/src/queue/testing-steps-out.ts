@@ -21,8 +21,9 @@ export function hostHelloStep(): Step {
 }
 
 export function leaseOutStep(dice: Dice): Step {
+  const isLost = dice.other && dice.flag;
   return {
-    text: `lease ${dice.count} deliveries${dice.other ? ", and the answer is lost" : ""}`,
+    text: `lease ${dice.count} deliveries${isLost ? ", and the answer is lost" : ""}`,
     isPossible: (model) => model.host !== undefined,
     call: (model) => {
       const [host, held] = [model.host ?? "", [...model.knownOut]];
@@ -50,7 +51,7 @@ export function leaseOutStep(dice: Dice): Step {
       for (const { address, uncertain } of deliveries) {
         assert.equal(uncertain, model.out.find((row) => row.lane === address && row.state === "leased")?.uncertain);
       }
-      if (!dice.other) model.knownOut.push(...deliveries.map(({ address, text }) => keyOfDelivery(address, text)));
+      if (!isLost) model.knownOut.push(...deliveries.map(({ address, text }) => keyOfDelivery(address, text)));
     },
     follows: true,
   };

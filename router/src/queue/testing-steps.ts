@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { leaseMs } from "@copepod/core/limits";
 import type { FailureClass } from "@copepod/core/messages";
-import type { AcceptRow, Conversation, Holder, QueueStore } from "./queue-store.ts";
-import { rejectsWith, type TestClock, textOf } from "./testing.ts";
+import type { AcceptRow, Conversation, QueueStore } from "./queue-store.ts";
+import type { TestClock } from "./testing.ts";
 import type { ModelOut, ModelRow, ModelSession, QueueModel } from "./testing-model.ts";
-import { destinationOf, maxRunning } from "./testing-model.ts";
+import { maxRunning } from "./testing-model.ts";
 
 /** The store under test and what belongs to it; the model lies beside it. */
 export interface Real {
@@ -31,8 +31,6 @@ export interface Step {
 
 const dayMs = 24 * 60 * 60_000;
 
-const words = ["ja", "no"] as const;
-
 export interface Dice {
   readonly session: number;
   readonly key: number;
@@ -45,21 +43,30 @@ export interface Dice {
 
 const nameOf = (dice: Dice): string => `default/${dice.session}`;
 
-export const holderOf = (session: ModelSession): Holder => ({
-  session: session.name,
-  epoch: session.epoch,
-  podUid: `pod ${session.name} ${session.epoch} ${session.pod}`,
-  instance: session.instance ?? "nobody at all",
-});
+export type Fit = (session: ModelSession) => boolean;
+
+/** One of the sessions with which the step can be done, so that few steps are rolled in vain. */
+export function pick(model: QueueModel, dice: Dice, isFit: Fit): ModelSession | undefined {
+  const fit = model.sessions.filter(isFit);
+  return fit[dice.session % Math.max(1, fit.length)];
+}
+
+export function picked(model: QueueModel, dice: Dice, isFit: Fit): ModelSession {
+  const session = pick(model, dice, isFit);
+  assert.ok(session);
+  return session;
+}
+
+const isWanted: Fit = ({ wanted }) => wanted;
 
 export function acceptStep(dice: Dice): Step {
   const row = (model: QueueModel) => ({
     session: nameOf(dice),
     key: `key ${dice.key}`,
     text: `said ${dice.key} in ${dice.session}, the ${model.counter}th`,
-    kind: dice.other && dice.flag ? ("task" as const) : ("chat" as const),
-    trigger: dice.flag,
-    inMs: dice.count === 0 ? dice.ms : 0,
+    kind: dice.other && dice.key % 4 === 0 ? ("task" as const) : ("chat" as const),
+    trigger: dice.count !== 3,
+    inMs: dice.count === 0 && dice.flag ? dice.ms : 0,
   });
   return {
     text: `accept ${JSON.stringify(dice)}`,
@@ -107,143 +114,6 @@ function acceptRow(
   };
 }
 
-/** A new runner, perhaps in a new pod, says hello; the one before is refused from then on. */
-export function helloStep(dice: Dice): Step {
-  return {
-    text: `hello ${dice.session} ${dice.flag ? "in a new pod" : ""}`,
-    isPossible: (model) => model.session(nameOf(dice)).epoch > 0,
-    call: (model) => {
-      const session = model.session(nameOf(dice));
-      const before = session.instance === undefined ? undefined : holderOf(session);
-      const pod = session.pod + (dice.flag || !session.podKnown ? 1 : 0);
-      const holder = holderOf({ ...session, pod, instance: `instance ${model.counter}` });
-      return async ({ store }) => {
-        await store().observePod(holder);
-        await store().hello(holder);
-        if (before) await rejectsWith(store().take(before, { held: [], limit: 1 }), "superseded");
-      };
-    },
-    apply: (model) => {
-      const instance = `instance ${model.counter}`;
-      model.counter += 1;
-      model.hello(model.session(nameOf(dice)), { instance, newPod: dice.flag });
-      return undefined;
-    },
-    // Two commits: between them the pod is known, and the runner is not.
-    follows: true,
-  };
-}
-
-export function takeStep(dice: Dice): Step {
-  const limit = dice.count + 1;
-  return {
-    text: `take ${limit} in ${dice.session}${dice.other ? ", and the answer is lost" : ""}`,
-    isPossible: (model) => model.session(nameOf(dice)).instance !== undefined,
-    call: (model) => {
-      const session = model.session(nameOf(dice));
-      const [holder, held] = [holderOf(session), [...session.known]];
-      return async ({ store }) => await store().take(holder, { held, limit });
-    },
-    apply: (model, clock) => {
-      const session = model.session(nameOf(dice));
-      const isFresh = session.known.length === 0;
-      const rows = model.take(session, { limit, now: clock.now() });
-      if (!dice.other) session.known.push(...rows.map(({ seq }) => seq ?? 0));
-      const expected = rows.map(({ text, seq, attempt }) => ({ text, seq, redelivered: attempt > 1 }));
-      const said = isFresh ? saidBefore(model, rows) : [];
-      return (result) => {
-        const { messages, alreadySent } = result as Awaited<ReturnType<QueueStore["take"]>>;
-        assert.deepEqual(
-          alreadySent.map(({ text }) => text),
-          said,
-        );
-        const seen = messages.map((each) => ({ text: textOf(each), seq: each.seq, redelivered: each.redelivered }));
-        assert.deepEqual(seen, expected);
-      };
-    },
-  };
-}
-
-/** What an earlier turn over the same first row has posted. */
-function saidBefore(model: QueueModel, rows: readonly ModelRow[]): string[] {
-  const [first] = rows;
-  if (!first || rows.every(({ attempt }) => attempt <= 1)) return [];
-  const mark = `in turn ${first.seq} of ${first.session}`;
-  return model.out.map(({ text }) => text).filter((text) => text.endsWith(mark));
-}
-
-export function finishStep(dice: Dice): Step {
-  const consumedOf = (session: ModelSession) => session.known.toSorted((a, b) => a - b).slice(0, dice.count + 1);
-  const textOfTurn = (model: QueueModel) => `answer ${model.counter}`;
-  return {
-    text: `finish ${dice.count + 1} in ${dice.session}`,
-    isPossible: (model) => model.session(nameOf(dice)).known.length > 0,
-    call: (model) => {
-      const session = model.session(nameOf(dice));
-      const [holder, consumed] = [holderOf(session), consumedOf(session)];
-      const messages = [{ to: destinationOf(session.name), text: textOfTurn(model) }];
-      const turn = Math.min(...session.known);
-      const input = { turn, consumed, messages, cancelled: false, notice: undefined };
-      return async ({ store }) => await store().finish(holder, input);
-    },
-    apply: (model, clock) => {
-      const session = model.session(nameOf(dice));
-      model.finish(session, { consumed: consumedOf(session), text: textOfTurn(model), now: clock.now() });
-      model.counter += 1;
-      return (result, isRepeated) => {
-        if (!isRepeated) assert.equal((result as { repeated: boolean }).repeated, false);
-      };
-    },
-  };
-}
-
-export function postStep(dice: Dice): Step {
-  const turnOf = (session: ModelSession) => Math.min(...session.known);
-  const textOfPost = (session: ModelSession) => `${words[dice.key % 2]} in turn ${turnOf(session)} of ${session.name}`;
-  return {
-    text: `post in ${dice.session}`,
-    isPossible: (model) => model.session(nameOf(dice)).known.length > 0,
-    call: (model) => {
-      const session = model.session(nameOf(dice));
-      const message = {
-        to: destinationOf(session.name),
-        text: textOfPost(session),
-        turn: turnOf(session),
-        occurrence: 0,
-      };
-      const holder = holderOf(session);
-      return async ({ store }) => await store().post(holder, message);
-    },
-    apply: (model, clock) => {
-      const session = model.session(nameOf(dice));
-      const isNew = model.post(session, { text: textOfPost(session), now: clock.now() });
-      return (result, isRepeated) => {
-        if (!isRepeated) assert.equal((result as { duplicate: boolean }).duplicate, !isNew);
-      };
-    },
-  };
-}
-
-export function failStep(dice: Dice): Step {
-  const kind = dice.kind === "auth" ? "permanent" : dice.kind;
-  return {
-    text: `fail ${kind} in ${dice.session}`,
-    isPossible: (model) => model.session(nameOf(dice)).known.length > 0,
-    call: (model) => {
-      const session = model.session(nameOf(dice));
-      const [holder, rows] = [holderOf(session), [...session.known]];
-      const message = `broken ${model.counter}`;
-      const input = { turn: Math.min(...rows), rows, class: kind, message, retryAfterMs: undefined };
-      return async ({ store }) => await store().fail(holder, input);
-    },
-    apply: (model, clock) => {
-      model.fail(model.session(nameOf(dice)), { kind, message: `broken ${model.counter}`, now: clock.now() });
-      model.counter += 1;
-      return undefined;
-    },
-  };
-}
-
 export function sleepStep(dice: Dice): Step {
   return {
     text: `sleep ${dice.session}`,
@@ -288,13 +158,13 @@ export function promoteStep(): Step {
 export function startFailedStep(dice: Dice): Step {
   return {
     text: `the start of ${dice.session} fails`,
-    isPossible: (model) => model.session(nameOf(dice)).wanted,
+    isPossible: (model) => pick(model, dice, isWanted) !== undefined,
     call: (model) => {
-      const { name, epoch } = model.session(nameOf(dice));
+      const { name, epoch } = picked(model, dice, isWanted);
       return async ({ store }) => await store().startFailed(name, epoch, "broken");
     },
     apply: (model, clock) => {
-      const session = model.session(nameOf(dice));
+      const session = picked(model, dice, isWanted);
       const retryAt = clock.now() + Math.min(450_000, 30_000 * 2 ** session.failures);
       model.startFailed(session, { now: clock.now(), retryAt, reason: "broken" });
       return (result) => assert.equal((result as { retryAt: number }).retryAt, retryAt);
