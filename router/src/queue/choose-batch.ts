@@ -1,5 +1,11 @@
 import { maxInboundAttempts } from "@copepod/core/limits";
 
+/**
+ * A row whose turns ended this often without a commit is taken alone from then on: if it is the one that ends the
+ * runner, it does not use up the attempts of those around it.
+ */
+const attemptsInCompany = 2;
+
 /** A pending row that has its place in the lane. */
 export interface Candidate {
   readonly kind: string;
@@ -19,7 +25,8 @@ export interface Choice<C extends Candidate> {
 
 /**
  * Which rows follow, first in, first out. A batch holds up to `limit` chat rows that trigger, with the context rows
- * around them; any other kind ends it, or, at its head, makes a batch of its own. Into a running turn only chat goes.
+ * around them; any other kind ends it, or, at its head, makes a batch of its own. Into a running turn only chat goes,
+ * and only chat that did not fail before.
  */
 export function chooseBatch<C extends Candidate>(
   lane: readonly C[],
@@ -54,11 +61,12 @@ function chosen<C extends Candidate>(
 function fits(row: Candidate, batch: { running: boolean; triggers: number; limit: number }): boolean {
   if (row.trigger === 0) return isChat(row) || !batch.running;
   if (batch.triggers >= batch.limit) return false;
-  return isChat(row) || (!batch.running && batch.triggers === 0);
+  return !standsAlone(row) || (!batch.running && batch.triggers === 0);
 }
 
 const isBlocked = (row: Candidate, now: number): boolean => row.retry_at !== null && row.retry_at > now;
 
-const standsAlone = (row: Candidate): boolean => !isChat(row) && row.trigger === 1;
+const standsAlone = (row: Candidate): boolean =>
+  row.trigger === 1 && (!isChat(row) || row.attempt >= attemptsInCompany);
 
 const isChat = (row: Candidate): boolean => row.kind === "chat";

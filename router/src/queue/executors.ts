@@ -50,6 +50,10 @@ class Thread implements Executor {
       log.error({ err }, "the queue's thread failed");
       this.#end(err);
       opening.reject(err);
+      // A router without its queue is of no use: it crashes, and is started again with a new one.
+      setImmediate(() => {
+        throw err;
+      });
     });
     worker.on("exit", () => this.#end(undefined));
   }
