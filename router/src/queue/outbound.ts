@@ -53,6 +53,8 @@ const postpone = sql<[number, string, number]>(`
 
 /** Lanes that one call looks at: bounds its time when very many wait for a retry. The next call goes on behind them. */
 const maxLanesPerLease = 2_000;
+/** Between two such calls that found nothing, so that a platform that is down keeps nobody busy. */
+const laneWalkPauseMs = 200;
 
 interface DeliveryRecord extends OutRecord {
   readonly address: string;
@@ -147,8 +149,8 @@ function chooseHeads(tx: Transaction, channel: string, limit: number): { heads: 
     if (readyAt <= tx.now) heads.push(head.position);
     nextAt = Math.min(nextAt, Math.max(readyAt, tx.now));
     seen += 1;
-    // Not all lanes were looked at: the caller is to ask again at once.
-    if (heads.length >= limit || seen >= maxLanesPerLease) return { heads, nextAt: tx.now };
+    if (heads.length >= limit) break;
+    if (seen >= maxLanesPerLease) return { heads, nextAt: tx.now + laneWalkPauseMs };
   }
   return { heads, nextAt: Number.isFinite(nextAt) ? nextAt : undefined };
 }

@@ -265,6 +265,7 @@ export interface QueueStore extends AsyncDisposable {
   stats(): Promise<QueueStats>;
 }
 
+/** Rows in by state without context, which neither waits nor is counted; `done` and `dead` until they are purged. */
 export interface QueueStats {
   readonly inbound: Readonly<Record<InboundState, number>>;
   readonly outbound: Readonly<Record<OutboundState, number>>;

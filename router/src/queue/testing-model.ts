@@ -375,10 +375,14 @@ function follows(
   { isRunning, limit }: { isRunning: boolean; limit: number },
 ): boolean {
   const triggers = batch.filter(({ trigger }) => trigger);
-  if (triggers.some(({ kind }) => kind !== "chat")) return false;
-  if (row.kind !== "chat" && (isRunning || (row.trigger && triggers.length > 0))) return false;
+  if (triggers.some(isAlone)) return false;
+  if (row.kind !== "chat" && isRunning) return false;
+  if (isAlone(row) && (isRunning || triggers.length > 0)) return false;
   return !row.trigger || triggers.length < limit;
 }
+
+/** What is no chat, and chat that failed twice, makes a turn of its own. */
+const isAlone = (row: ModelRow): boolean => row.trigger && (row.kind !== "chat" || row.attempt >= 2);
 
 /** The address book names a conversation after the session's key. */
 export const destinationOf = (lane: string): string => lane.replace("/", "-");
