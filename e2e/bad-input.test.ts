@@ -31,7 +31,8 @@ const message = (extra: object) =>
 describe("bad input from outside", () => {
   it("gets a code and a sentence, and the router goes on", async () => {
     await using system = await System.start(terminalResources());
-    const router = system.processes().find(({ program }) => program === "router")?.pid;
+    const routerPid = async () => (await system.processes()).find(({ program }) => program === "router")?.pid;
+    const router = await routerPid();
     const path = "/v1/terminal/messages";
     const cases: [string | Buffer, number, string][] = [
       ["{", 400, "invalid"],
@@ -47,7 +48,7 @@ describe("bad input from outside", () => {
     ];
     for (const [body, status, code] of cases) assert.deepEqual(await post(system, path, body), [status, code]);
     assert.match(await system.ask("main", "still there?"), /still there\?/);
-    assert.equal(system.processes().find(({ program }) => program === "router")?.pid, router, "never restarted");
+    assert.equal(await routerPid(), router, "never restarted");
   });
 
   const group = (extra: object) =>

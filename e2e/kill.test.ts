@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { runKills } from "./bench/kill-run.ts";
+import { runKills } from "./bench/kill/run.ts";
 
 const kills = 30;
 const seed = 7;

@@ -44,7 +44,7 @@ describe("npm start", () => {
     const { stdout, exitCode } = await copepod(system.home, ["start"], "from the second start\n");
     assert.equal(exitCode, 0);
     assert.match(stdout, /from the second start/);
-    assert.ok(isAlive(system.pid));
+    assert.ok(await isAlive(system.pid));
     assert.match(await system.ask("main", "after"), /after/);
   });
 });

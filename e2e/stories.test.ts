@@ -44,7 +44,9 @@ describe("one message, all the way", () => {
     const { id, session } = await system.say("main", "remember the tide is high");
     await system.answerTo("main", id);
     await until("the session sleeps", async () => (await phaseOf(system, session)) === "Asleep");
-    await until("its processes are gone", () => system.processes().every(({ program }) => program !== "runner"));
+    await until("its processes are gone", async () =>
+      (await system.processes()).every(({ program }) => program !== "runner"),
+    );
     assert.match(await system.ask("main", "recall"), /the tide is high/);
   });
 
@@ -75,10 +77,10 @@ describe("a turn survives", () => {
     await using system = await System.start(terminalResources());
     const { id, session } = await system.say("main", someTurn);
     await answering(system, session);
-    const children = system.processes();
+    const children = await system.processes();
     assert.ok(children.length >= 3);
     await system.end("SIGKILL");
-    await until("the children are gone", () => children.every(({ pid }) => !isAlive(pid)));
+    for (const { pid } of children) await until("a child is gone", async () => !(await isAlive(pid)));
     await system.up();
     assert.equal((await system.answerTo("main", id)).length, 1);
   });

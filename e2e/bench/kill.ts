@@ -1,6 +1,6 @@
 import { CopepodError } from "@copepod/core/errors";
 import type { Bench, BenchContext, BenchResult, BenchValues } from "./bench.ts";
-import { type KillReport, runKills } from "./kill-run.ts";
+import { type KillReport, runKills } from "./kill/run.ts";
 
 const quietMs = 180_000;
 

@@ -11,10 +11,10 @@ export const bench: Bench = {
   run: async ({ turns }, { say }) => {
     await using system = await System.start(terminalResources());
     await system.ask("main", "hello");
-    const idle = pssOf(system);
+    const idle = await pssOf(system);
     say(`${turns} turns …`);
     for (let turn = 0; turn < Number(turns); turn++) await system.ask("main", `turn ${turn}`);
-    const used = pssOf(system);
+    const used = await pssOf(system);
     const figures: Record<string, number> = { turns: Number(turns) };
     for (const program of ["router", "proxy", "runner"] as const) {
       figures[`${program}_pss_idle_mb`] = idle[program];
@@ -25,9 +25,9 @@ export const bench: Bench = {
   },
 };
 
-function pssOf(system: System): Readonly<Record<Program, number>> {
+async function pssOf(system: System): Promise<Readonly<Record<Program, number>>> {
   const sums: Record<Program, number> = { router: 0, proxy: 0, runner: 0, host: 0 };
-  for (const { pid, program } of system.processes()) {
+  for (const { pid, program } of await system.processes()) {
     const line = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
     sums[program] += Number(line?.[1] ?? 0) / kibiPerMebi;
   }

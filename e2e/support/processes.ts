@@ -1,8 +1,16 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { promisify } from "node:util";
 
-export type Program = "router" | "proxy" | "runner" | "host";
+export const programs = ["router", "proxy", "runner", "host"] as const;
+export type Program = (typeof programs)[number];
 
-/** What the command line of each program ends with. */
+export interface FoundProcess {
+  readonly pid: number;
+  readonly program: Program;
+}
+
+/** What the command line of each program has in it. */
 const scripts: Readonly<Record<Program, string>> = {
   router: "router/src/main.ts",
   proxy: "credential-proxy/src/main.ts",
@@ -10,45 +18,64 @@ const scripts: Readonly<Record<Program, string>> = {
   host: "adapters/host/src/main.ts",
 };
 
-export interface FoundProcess {
+interface ProcessLine {
   readonly pid: number;
-  readonly program: Program;
+  readonly parent: number;
+  readonly command: string;
 }
 
-/** Copepod's programs below a process, at any depth. Linux only: reads /proc. */
-export function programsBelow(root: number): FoundProcess[] {
-  const parents = new Map<number, number>();
-  const programs = new Map<number, Program>();
-  for (const entry of readdirSync("/proc")) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid)) continue;
-    const facts = factsOf(pid);
-    if (!facts) continue;
-    parents.set(pid, facts.parent);
-    if (facts.program) programs.set(pid, facts.program);
-  }
-  return [...programs].filter(([pid]) => isBelow(pid, root, parents)).map(([pid, program]) => ({ pid, program }));
+/** The programs that a supervisor runs just now: its own children and nobody else. */
+export async function programsOf(supervisor: number): Promise<FoundProcess[]> {
+  const children = (await listProcesses()).filter(({ parent }) => parent === supervisor);
+  return children.flatMap(({ pid, command }) => {
+    const program = programs.find((candidate) => command.includes(scripts[candidate]));
+    return program ? [{ program, pid }] : [];
+  });
 }
 
-export function isAlive(pid: number): boolean {
-  return factsOf(pid) !== undefined;
-}
-
-function isBelow(pid: number, root: number, parents: ReadonlyMap<number, number>): boolean {
-  for (let at = parents.get(pid); at !== undefined && at > 1; at = parents.get(at)) if (at === root) return true;
-  return false;
-}
-
-/** undefined = the process has ended, or is a zombie that only waits for its parent. */
-function factsOf(pid: number): { parent: number; program: Program | undefined } | undefined {
+/** @returns false when it was gone already. */
+export function kill({ pid }: FoundProcess): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return process.kill(pid, "SIGKILL");
+  } catch {
+    return false;
+  }
+}
+
+/** A process that has ended but whose parent has not looked yet is not alive. */
+export async function isAlive(pid: number): Promise<boolean> {
+  return (await listProcesses()).some((process) => process.pid === pid);
+}
+
+async function listProcesses(): Promise<ProcessLine[]> {
+  return process.platform === "linux" ? await readProc() : await readPs();
+}
+
+/** Linux images often have no `ps`. */
+async function readProc(): Promise<ProcessLine[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map(readProcess));
+  return lines.filter((line) => line !== undefined);
+}
+
+async function readProcess(pid: string): Promise<ProcessLine | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    const command = await readFile(`/proc/${pid}/cmdline`, "utf8");
+    // The name in brackets may hold anything; state and parent follow the last bracket.
+    const [, state, parent] = stat.slice(stat.lastIndexOf(")")).split(" ");
     if (state === "Z" || state === "X") return undefined;
-    const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    const program = (Object.keys(scripts) as Program[]).find((name) => args.some((arg) => arg.endsWith(scripts[name])));
-    return { parent: Number(parent), program };
+    return { pid: Number(pid), parent: Number(parent), command: command.replaceAll("\0", " ") };
   } catch {
     return undefined;
   }
+}
+
+async function readPs(): Promise<ProcessLine[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid=,stat=,args="]);
+  return stdout.split("\n").flatMap((line) => {
+    const [, pid, parent, state, command] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+    if (command === undefined || state?.startsWith("Z")) return [];
+    return [{ pid: Number(pid), parent: Number(parent), command }];
+  });
 }

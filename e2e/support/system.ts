@@ -8,7 +8,7 @@ import { type AdminClient, adminApi, type Line } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { Agent, fetch } from "undici";
 import { stringify } from "yaml";
-import { type FoundProcess, isAlive, type Program, programsBelow } from "./processes.ts";
+import { type FoundProcess, isAlive, kill, type Program, programsOf } from "./processes.ts";
 import { until } from "./until.ts";
 
 const cli = fileURLToPath(import.meta.resolve("@copepod/cli/main"));
@@ -32,18 +32,20 @@ export const terminalResources = (session: object = {}): object[] => [
 /** The real process tree of `copepod up` in a temporary home. */
 export class System implements AsyncDisposable {
   readonly home: string;
+  readonly #ownsHome: boolean;
   #supervisor: ChildProcess | undefined;
   #admin: AdminClient | undefined;
   #agent: Agent | undefined;
   #said = "";
 
-  private constructor(home: string) {
+  private constructor(home: string, ownsHome: boolean) {
     this.home = home;
+    this.#ownsHome = ownsHome;
   }
 
-  /** @param home an existing, empty folder; without it one is made and removed at the end. */
+  /** @param home an existing folder, which stays; without it one is made and removed at the end. */
   static async start(resources: readonly object[], home?: string): Promise<System> {
-    const system = new System(home ?? (await mkdtemp(join(tmpdir(), "copepod-e2e-"))));
+    const system = new System(home ?? (await mkdtemp(join(tmpdir(), "copepod-e2e-"))), home === undefined);
     await mkdir(join(system.home, "resources"));
     for (const [index, resource] of resources.entries()) await system.writeResource(`${index}.yaml`, resource);
     await system.up();
@@ -109,15 +111,24 @@ export class System implements AsyncDisposable {
     await ended;
   }
 
-  processes(): FoundProcess[] {
-    return programsBelow(this.pid);
+  async processes(): Promise<FoundProcess[]> {
+    return await programsOf(this.pid);
+  }
+
+  /** Waits until the adapter hosts of these Channels are connected to their platforms. */
+  async connected(...channels: readonly string[]): Promise<void> {
+    await until("the channels are connected", async () => {
+      const status = await ignoringOutages(this.admin.status({}));
+      const ready = status?.channels.filter(({ state }) => state === "ready").map(({ channel }) => channel) ?? [];
+      return channels.every((channel) => ready.includes(channel));
+    });
   }
 
   /** Kills all processes of a program and waits until they are gone. @returns how many */
   async kill(program: Program): Promise<number> {
-    const found = this.processes().filter((process) => process.program === program);
-    for (const { pid } of found) process.kill(pid, "SIGKILL");
-    await until(`${program} is gone`, () => found.every(({ pid }) => !isAlive(pid)));
+    const found = (await this.processes()).filter((process) => process.program === program);
+    for (const process of found) kill(process);
+    for (const { pid } of found) await until(`${program} is gone`, async () => !(await isAlive(pid)));
     return found.length;
   }
 
@@ -159,7 +170,7 @@ export class System implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end("SIGTERM");
-    await rm(this.home, { recursive: true, force: true });
+    if (this.#ownsHome) await rm(this.home, { recursive: true, force: true });
   }
 }
 

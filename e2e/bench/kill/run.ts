@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pause } from "@copepod/adapter-kit/pause";
 import { type Platform, startPlatform } from "@copepod/adapter-kit/test-channel/platform";
-import { answered, check, type Verdict } from "./kill-checker.ts";
-import { inspectQueue, type QueueFindings } from "./kill-database.ts";
-import { type KillLane, platformLane, terminalLane } from "./kill-lanes.ts";
-import { kill, type VictimKind, victimKinds, victimsOf } from "./kill-processes.ts";
-import { type SeededRandom, seededRandom } from "./kill-random.ts";
-import { type RunningSystem, startSystem } from "./kill-system.ts";
+import { kill, type Program, programs } from "../../support/processes.ts";
+import { System } from "../../support/system.ts";
+import { answered, check, type Verdict } from "./checker.ts";
+import { inspectQueue, type QueueFindings } from "./database.ts";
+import { type KillLane, platformLane, terminalLane } from "./lanes.ts";
+import { type SeededRandom, seededRandom } from "./random.ts";
 
 export interface KillOptions {
   readonly kills: number;
@@ -22,7 +22,7 @@ export interface KillOptions {
 export interface KillReport {
   readonly ok: boolean;
   readonly kills: number;
-  readonly killed: Readonly<Record<VictimKind, number>>;
+  readonly killed: Readonly<Record<Program, number>>;
   readonly verdict: Verdict;
   readonly queue: QueueFindings;
   readonly seconds: number;
@@ -58,23 +58,22 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
   const startedAt = performance.now();
   const home = await mkdtemp(join(tmpdir(), "copepod-kill-"));
   await using platform = await startPlatform({ socket: join(home, "platform.sock") });
-  const { signal } = options;
-  const channels = ["test"];
-  const system = await startSystem({ home, resources: resources(platform), channels, signal });
-  let outcome: { readonly killed: Record<VictimKind, number>; readonly verdict: Verdict };
+  const system = await System.start(resources(platform), home);
+  let outcome: { readonly killed: Record<Program, number>; readonly verdict: Verdict };
   try {
+    await system.connected("test");
     options.say(`the system runs in ${home}; seed ${options.seed}`);
     outcome = await killAndCheck(system, platform, options);
   } catch (error) {
     throw new Error(`the run with seed ${options.seed} did not come to its end; see ${home}`, { cause: error });
   } finally {
-    await system.stop();
+    await system.end("SIGTERM");
   }
   const marks = outcome.verdict.faults.flatMap((fault) => fault.match(/\[.*?\]/)?.[0] ?? []).slice(0, 10);
   const queue = inspectQueue(join(home, "queue.db"), marks);
   const ok = isOk(outcome.verdict, queue);
   if (ok) await rm(home, { recursive: true, force: true });
-  const kills = victimKinds.reduce((sum, kind) => sum + outcome.killed[kind], 0);
+  const kills = programs.reduce((sum, program) => sum + outcome.killed[program], 0);
   const seconds = (performance.now() - startedAt) / 1_000;
   return { ok, kills, ...outcome, queue, seconds, folder: ok ? undefined : home };
 }
@@ -83,7 +82,7 @@ function isOk({ lost, duplicated, outOfOrder, misplaced }: Verdict, queue: Queue
   return lost + duplicated + outOfOrder + misplaced + queue.open + queue.dead === 0 && queue.integrity === "ok";
 }
 
-async function killAndCheck(system: RunningSystem, platform: Platform, options: KillOptions) {
+async function killAndCheck(system: System, platform: Platform, options: KillOptions) {
   const lanes = [
     ...directChats.map((name) => platformLane(platform, name)),
     ...groupThreads.map((name) => platformLane(platform, name, { chat: "team" })),
@@ -138,18 +137,18 @@ function misbehave(platform: Platform, events: readonly string[], random: Seeded
   if (random.chance(disconnectChance)) platform.disconnect();
 }
 
-async function killAll(system: RunningSystem, platform: Platform, { kills, seed, say, signal }: KillOptions) {
+async function killAll(system: System, platform: Platform, { kills, seed, say, signal }: KillOptions) {
   const random = seededRandom(seed);
-  const killed: Record<VictimKind, number> = { router: 0, proxy: 0, runner: 0, host: 0 };
+  const killed: Record<Program, number> = { router: 0, proxy: 0, runner: 0, host: 0 };
   for (let count = 0; count < kills; ) {
     await untilAtWork(platform, signal);
     await pause(random.between(killAfter.minMs, killAfter.maxMs), signal);
     signal.throwIfAborted();
-    const victims = await victimsOf(system.supervisor);
+    const victims = await system.processes();
     if (victims.length === 0) continue;
-    const kind = random.pick([...new Set(victims.map((victim) => victim.kind))].sort());
-    if (!kill(random.pick(victims.filter((victim) => victim.kind === kind)))) continue;
-    killed[kind] += 1;
+    const program = random.pick([...new Set(victims.map((victim) => victim.program))].sort());
+    if (!kill(random.pick(victims.filter((victim) => victim.program === program)))) continue;
+    killed[program] += 1;
     count += 1;
     if (count % 100 === 0) say(`${count} of ${kills} kills`);
   }
@@ -163,7 +162,7 @@ async function untilAtWork(platform: Platform, signal: AbortSignal): Promise<voi
 }
 
 /** Everything said is answered and no row is open, or the time is over. */
-async function untilQuiet(system: RunningSystem, lanes: readonly KillLane[], options: KillOptions): Promise<void> {
+async function untilQuiet(system: System, lanes: readonly KillLane[], options: KillOptions): Promise<void> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.quietMs)]);
   while (!signal.aborted) {
     if (await isQuiet(system, lanes, signal).catch(() => false)) return;
@@ -173,7 +172,7 @@ async function untilQuiet(system: RunningSystem, lanes: readonly KillLane[], opt
   options.say(`not everything came to its end within ${options.quietMs / 1_000} s`);
 }
 
-async function isQuiet(system: RunningSystem, lanes: readonly KillLane[], signal: AbortSignal): Promise<boolean> {
+async function isQuiet(system: System, lanes: readonly KillLane[], signal: AbortSignal): Promise<boolean> {
   await Promise.race([
     Promise.all(lanes.map((lane) => lane.taken())),
     new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true })),
@@ -187,26 +186,22 @@ async function isQuiet(system: RunningSystem, lanes: readonly KillLane[], signal
   return true;
 }
 
-const apiVersion = "copepod.dev/v1alpha1";
-
-function resources(platform: Platform): Record<string, object> {
-  const spec = { agent: { provider: "demo" }, session: { idleAfter: "2s" } };
-  const open = { unknownSenders: "Public" };
+function resources(platform: Platform): object[] {
+  const open = { defaults: { unknownSenders: "Public" }, senderRatePerMinute: 1_000_000 };
   const wiring = (name: string, wired: object) => ({
-    [`wiring-${name}.yaml`]: { apiVersion, kind: "Wiring", metadata: { name }, spec: { group: "helper", ...wired } },
+    ...{ kind: "Wiring", metadata: { name } },
+    spec: { group: "helper", ...wired },
   });
   const channel = (name: string, wanted: object) => ({
-    [`channel-${name}.yaml`]: {
-      ...{ apiVersion, kind: "Channel", metadata: { name } },
-      spec: { defaults: open, senderRatePerMinute: 1_000_000, ...wanted },
-    },
+    ...{ kind: "Channel", metadata: { name } },
+    spec: { ...open, ...wanted },
   });
-  return {
-    "helper.yaml": { apiVersion, kind: "AgentGroup", metadata: { name: "helper" }, spec },
-    ...channel("test", { type: "test", config: platform.endpoint }),
-    ...channel("terminal", { type: "terminal" }),
-    ...wiring("direct", { channel: "test", conversation: { kind: "Direct" } }),
-    ...wiring("threads", { channel: "test", conversation: { kind: "Group" }, sessionMode: "PerThread" }),
-    ...wiring("terminal", { channel: "terminal", conversation: { kind: "Direct" } }),
-  };
+  return [
+    { kind: "AgentGroup", metadata: { name: "helper" }, spec: { session: { idleAfter: "2s" } } },
+    channel("test", { type: "test", config: platform.endpoint }),
+    channel("terminal", { type: "terminal" }),
+    wiring("direct", { channel: "test", conversation: { kind: "Direct" } }),
+    wiring("threads", { channel: "test", conversation: { kind: "Group" }, sessionMode: "PerThread" }),
+    wiring("terminal", { channel: "terminal", conversation: { kind: "Direct" } }),
+  ];
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type ChatRecord, check, numbered } from "./kill-checker.ts";
+import { type ChatRecord, check, numbered } from "./checker.ts";
 
 /** What a faultless agent shows for ten messages, some answered together. */
 function faultless(chat = "chat-1"): ChatRecord {

@@ -2,7 +2,7 @@ import { pause } from "@copepod/adapter-kit/pause";
 import type { Platform } from "@copepod/adapter-kit/test-channel/platform";
 import type { AdminClient } from "@copepod/core/admin-api";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
-import { type ChatRecord, numbered } from "./kill-checker.ts";
+import { type ChatRecord, numbered } from "./checker.ts";
 
 /** A place where numbered messages are said and answered in order. */
 export interface KillLane {

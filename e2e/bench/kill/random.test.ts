@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { seededRandom } from "./kill-random.ts";
+import { seededRandom } from "./random.ts";
 
 const draw = (seed: number) => {
   const random = seededRandom(seed);
