@@ -10,7 +10,7 @@ import { Agent, fetch } from "undici";
 import { readConfig } from "./config.ts";
 import { createRequestIds } from "./http/request-ids.ts";
 import { createLog } from "./log.ts";
-import { openSqliteQueue } from "./queue/open-sqlite-queue.ts";
+import { openSqliteQueue } from "./queue/sqlite/open-sqlite-queue.ts";
 import { openYamlFolder } from "./resources/yaml-folder.ts";
 import { createRouter } from "./router.ts";
 import { SupervisorLink } from "./sessions/supervisor-link.ts";

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { countAccepted } from "@copepod/router/queue/accept";
-import { insertIn } from "@copepod/router/queue/inbox";
-import { migrations } from "@copepod/router/queue/migrations";
-import { selectSession } from "@copepod/router/queue/sessions";
+import { migrations } from "@copepod/router/queue/sqlite/migrations";
+import { countAccepted } from "@copepod/router/queue/sqlite/rules/accept";
+import { insertIn } from "@copepod/router/queue/sqlite/rules/inbox";
+import { selectSession } from "@copepod/router/queue/sqlite/rules/sessions";
 import Database from "better-sqlite3";
 
 export interface BareOptions {

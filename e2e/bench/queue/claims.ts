@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSqliteQueue } from "@copepod/router/queue/open-sqlite-queue";
 import type { AcceptRow, Conversation, Holder, QueueStore } from "@copepod/router/queue/queue-store";
+import { openSqliteQueue } from "@copepod/router/queue/sqlite/open-sqlite-queue";
 import { pino } from "pino";
 
 /** Rows per session of the ballast: below the bound of a lane. */

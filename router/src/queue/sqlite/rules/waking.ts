@@ -1,0 +1,95 @@
+import type { Wake } from "../../queue-store.ts";
+import { sql, type Transaction } from "../transaction.ts";
+import type { SessionRecord } from "./records.ts";
+import { findSession } from "./sessions.ts";
+
+const countWanted = sql<[string], { count: number }>(
+  "SELECT count(*) AS count FROM sessions WHERE agent_group = ? AND wanted = 1",
+);
+
+const lastInLine = sql<[string], { last: number | null }>(
+  "SELECT max(waiting) AS last FROM sessions WHERE agent_group = ? AND waiting IS NOT NULL",
+);
+
+const placeInLine = sql<[string, number], { place: number }>(
+  "SELECT count(*) AS place FROM sessions WHERE agent_group = ? AND waiting IS NOT NULL AND waiting <= ?",
+);
+
+const setWaiting = sql<[number, string]>("UPDATE sessions SET waiting = ? WHERE session = ?");
+
+const raiseEpoch = sql<[number, string]>(`
+  UPDATE sessions SET wanted = 1, epoch = epoch + 1, pod_uid = NULL, instance = NULL, draining = 0, waiting = NULL,
+    unsettled = 0, last_active_at = ?
+  WHERE session = ?`);
+
+const waitingInLine = sql<[string, number, number], SessionRecord>(`
+  SELECT * FROM sessions WHERE agent_group = ? AND waiting IS NOT NULL AND (retry_at IS NULL OR retry_at <= ?)
+  ORDER BY waiting LIMIT ?`);
+
+const unwant = sql<[string]>("UPDATE sessions SET wanted = 0, unsettled = 1 WHERE session = ?");
+
+const releaseRows = sql<[string]>(
+  "UPDATE messages_in SET state = 'pending', holder = NULL WHERE session = ? AND state = 'leased'",
+);
+
+const insertEnded = sql<[string, string, number]>(
+  "INSERT INTO ended_holders (owner, id, ended_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+);
+
+const forgetInstance = sql<[string]>("UPDATE sessions SET instance = NULL WHERE session = ?");
+
+/** Makes the session wanted, or puts it in line. The one place where an epoch is raised. */
+export function wake(tx: Transaction, session: SessionRecord): Wake {
+  if (session.wanted === 1) return { kind: "awake" };
+  if (!backsOff(tx, session) && countRunning(tx, session.agent_group) < session.max_running) return start(tx, session);
+  const waiting = waitInLine(tx, session);
+  const place = tx.get(placeInLine, session.agent_group, waiting)?.place ?? 1;
+  return { kind: "waiting", place, first: session.waiting === null };
+}
+
+/** Did the session fail to start, and is it too early to try again? */
+export const backsOff = (tx: Transaction, session: SessionRecord): boolean =>
+  session.retry_at !== null && session.retry_at > tx.now;
+
+/** @returns the session's number in the line of its group. */
+export function waitInLine(tx: Transaction, session: SessionRecord): number {
+  if (session.waiting !== null) return session.waiting;
+  const waiting = (tx.get(lastInLine, session.agent_group)?.last ?? 0) + 1;
+  tx.run(setWaiting, waiting, session.session);
+  return waiting;
+}
+
+export function admit(tx: Transaction, group: string, maxRunning: number): readonly string[] {
+  const free = maxRunning - countRunning(tx, group);
+  if (free <= 0) return [];
+  const sessions = tx.all(waitingInLine, group, tx.now, free);
+  for (const session of sessions) start(tx, session);
+  return sessions.map(({ session }) => session);
+}
+
+/** The session's pod is to go. Its runner may still speak, until the next wake raises the epoch. */
+export function putToSleep(tx: Transaction, session: string): void {
+  tx.run(releaseRows, session);
+  tx.run(unwant, session);
+}
+
+/** Ends the present instance, if there is one: its rows are pending again, and it is refused for good. */
+export function endInstance(tx: Transaction, session: SessionRecord): void {
+  tx.run(releaseRows, session.session);
+  if (session.instance === null) return;
+  markEnded(tx, session.session, session.instance);
+  tx.run(forgetInstance, session.session);
+}
+
+export function markEnded(tx: Transaction, owner: string, id: string): void {
+  tx.run(insertEnded, owner, id, tx.now);
+}
+
+function start(tx: Transaction, session: SessionRecord): Wake {
+  endInstance(tx, session);
+  if (session.pod_uid !== null) markEnded(tx, session.session, session.pod_uid);
+  tx.run(raiseEpoch, tx.now, session.session);
+  return { kind: "woken", epoch: findSession(tx, session.session)?.epoch ?? session.epoch + 1 };
+}
+
+const countRunning = (tx: Transaction, group: string): number => tx.get(countWanted, group)?.count ?? 0;
