@@ -47,7 +47,7 @@ export function measureSizes(root: string): Size[] {
   const workspaces = listWorkspaces(root);
   const files = listFiles(root, [".ts"]).map((file) => ({
     folder: workspaceOf(file, workspaces)?.folder,
-    isTest: /\.(test|contract)\.ts$|\/(testing|fixtures)\/|\/testing\.ts$/.test(file),
+    isTest: /\.(test|contract)\.ts$|\/(testing|fixtures|model)\/|\/(testing|fake)(-[^/]*)?\.ts$/.test(file),
     lines: countLines(readText(root, file)),
   }));
   return workspaces.map(({ folder }) => {
