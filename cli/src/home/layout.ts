@@ -12,6 +12,8 @@ export interface HomeLayout {
   readonly home: string;
   readonly resources: string;
   readonly logs: string;
+  /** Compiled code of the programs that are trusted; the agent's process has a cache of its own. */
+  readonly cache: string;
   readonly lock: string;
   /** Symbolic link to the run folder of the supervisor that was started last. */
   readonly runLink: string;
@@ -22,6 +24,7 @@ export function homeLayout(home: string): HomeLayout {
     home,
     resources: join(home, "resources"),
     logs: join(home, "logs"),
+    cache: join(home, "cache"),
     lock: join(home, "supervisor.lock"),
     runLink: join(home, "run"),
   };

@@ -8,6 +8,9 @@ const passedOn = [
   environment.retentionDays,
 ];
 
+/** Where Node keeps compiled code between starts: a third less memory, and a faster start. */
+const compileCache = "NODE_COMPILE_CACHE";
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Places {
@@ -32,11 +35,13 @@ export function routerEnvironment({ home, run }: Places): Record<string, string>
     [environment.channelSocket]: run.channelSocket,
     [environment.adminSocket]: run.adminSocket,
     [environment.supervisorSocket]: run.supervisorSocket,
+    [compileCache]: home.cache,
   };
 }
 
-export function hostEnvironment({ run }: Places, type: string, tokenFile: string): Record<string, string> {
+export function hostEnvironment({ home, run }: Places, type: string, tokenFile: string): Record<string, string> {
   return {
+    [compileCache]: home.cache,
     [environment.channelSocket]: run.channelSocket,
     [environment.channelType]: type,
     [environment.tokenFile]: tokenFile,
@@ -70,13 +75,18 @@ export function pairFolders(
   };
 }
 
-export function proxyEnvironment({ run }: Places, folders: PairFolders, placeholder: string): Record<string, string> {
+export function proxyEnvironment(
+  { home, run }: Places,
+  folders: PairFolders,
+  placeholder: string,
+): Record<string, string> {
   return {
     [environment.proxySocket]: folders.proxySocket,
     [environment.placeholder]: placeholder,
     [environment.mailboxSocket]: run.mailboxSocket,
     [environment.tokenFile]: folders.tokenFile,
     [environment.instructionsDir]: folders.instructions,
+    [compileCache]: home.cache,
   };
 }
 
@@ -88,5 +98,7 @@ export function runnerEnvironment(folders: PairFolders, placeholder: string): Re
     [environment.agentDir]: folders.agentDir,
     [environment.instructionsDir]: folders.instructions,
     HOME: join(folders.workspace, "home"),
+    // Whoever writes a cache decides what its readers run: the agent's process shares none with the others.
+    [compileCache]: join(folders.workspace, "home", ".cache", "node"),
   };
 }
