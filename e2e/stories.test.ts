@@ -135,6 +135,19 @@ describe("nothing fails silently", () => {
     assert.match((await system.answerTo("two", second.id)).join(), /me too/);
   });
 
+  it("gives the place of a session that has nothing to do to one that has", async () => {
+    await using system = await System.start(terminalResources({ maxRunning: 1 }));
+    const first = await system.say("one", "hello");
+    await system.answerTo("one", first.id);
+    assert.match(await system.ask("two", "me too"), /me too/);
+    assert.deepEqual(
+      (await system.lines("two")).map(({ from }) => from),
+      ["agent"],
+    );
+    await until("the first sleeps", async () => (await phaseOf(system, first.session)) === "Asleep");
+    assert.match(await system.ask("one", "me again"), /me again/);
+  });
+
   it("answers an unknown agent group with a code, and refuses nobody silently", async () => {
     await using system = await System.start(terminalResources());
     const say = { conversation: "x", group: "nobody", sender: "ann", text: "hi", dedupeKey: "1" };

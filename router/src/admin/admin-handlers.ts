@@ -64,10 +64,11 @@ export function createAdminHandlers(deps: AdminDeps): AdminHandlers {
       return { items: [...(await store.listMessages(query))] };
     },
     retry: async ({ id }, { caller }) => {
-      const { item, ...written } = await store.retry(id);
+      const { item, wake, ...written } = await store.retry(id);
       deps.announcer.written(written);
       deps.announcer.sessionChanged(item.session);
       deps.wishes.poke(item.session);
+      if (wake.kind === "woken" && wake.evicted !== undefined) deps.wishes.poke(wake.evicted);
       await store.audit({ actor: caller, action: "retry", subject: id, detail: item.session });
       return { item };
     },

@@ -12,6 +12,7 @@ import type {
   Conversation,
   QueueStore,
   RefusedRow,
+  Wake,
 } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
 import type { Activities } from "../sessions/activities.ts";
@@ -177,17 +178,22 @@ export class Inbound {
       else if (outcome.outcome === "laneFull") counts.refused += 1;
       else {
         counts.accepted += 1;
-        this.#wake(row, outcome.wake.kind, event.conversation);
+        this.#wake(row, outcome.wake, event.conversation);
       }
     });
   }
 
-  #wake(row: AcceptRow, wake: "none" | "awake" | "woken" | "waiting", conversation: Conversation): void {
+  #wake(row: AcceptRow, wake: Wake, conversation: Conversation): void {
     const { session } = row.session;
     const { wishes, activities, announcer, metrics } = this.#deps;
-    if (wake === "woken" || wake === "waiting") metrics.wake(wake);
-    if (wake === "woken") wishes.poke(session);
-    if (wake === "woken" || wake === "awake") activities.started(session, conversation, row.replyTo.thread);
+    if (wake.kind === "woken" || wake.kind === "waiting") metrics.wake(wake.kind);
+    if (wake.kind === "woken") {
+      wishes.poke(session);
+      if (wake.evicted !== undefined) wishes.poke(wake.evicted);
+    }
+    if (wake.kind === "woken" || wake.kind === "awake") {
+      activities.started(session, conversation, row.replyTo.thread);
+    }
     announcer.sessionChanged(session);
   }
 }

@@ -103,7 +103,8 @@ export type AcceptOutcome =
 /** What an accepted row did to its session. */
 export type Wake =
   | { readonly kind: "none" | "awake" }
-  | { readonly kind: "woken"; readonly epoch: number }
+  /** `evicted`: the session that was put to sleep to make room. */
+  | { readonly kind: "woken"; readonly epoch: number; readonly evicted?: string }
   /** `maxRunning` is reached: place in line, 1 = next. */
   | { readonly kind: "waiting"; readonly place: number; readonly first: boolean };
 
@@ -185,7 +186,7 @@ export interface QueueStore extends AsyncDisposable {
     events: readonly AcceptEvent[],
     cursor: { readonly channel: string; readonly value: string } | undefined,
   ): Promise<{ readonly outcomes: readonly (readonly AcceptOutcome[])[] } & Written>;
-  /** Gives seqs to delayed rows that are due; wakes like accept. @returns sessions with new rows, and the next due time. */
+  /** Gives seqs to delayed rows that are due; wakes like accept. @returns sessions with new rows or another wish, and the next due time. */
   promoteDue(): Promise<{ readonly sessions: readonly string[]; readonly nextAt: number | undefined }>;
 
   // --- sessions ---
@@ -206,7 +207,10 @@ export interface QueueStore extends AsyncDisposable {
   sleepIfIdle(session: string, activeBefore: number, graceMs: number): Promise<boolean>;
   /** Wanted sessions of the group that were last active before the time, oldest first. */
   idleCandidates(group: string, activeBefore: number, limit: number): Promise<readonly string[]>;
-  /** Wakes the longest waiting sessions of the group as far as `maxRunning` allows, failed ones when `retryAt` has come. */
+  /**
+   * Wakes the longest waiting sessions of the group as far as `maxRunning` allows, failed ones when `retryAt` has come;
+   * makes room as accept does. @returns sessions whose wish has changed
+   */
   admit(group: string, maxRunning: number): Promise<readonly string[]>;
   /** Groups that have sessions which are wanted or wait. */
   activeGroups(): Promise<readonly string[]>;

@@ -2,55 +2,11 @@ import { backoffMs, inboundBackoff, outboundBackoff } from "@copepod/core/backof
 import { maxInboundAttempts, maxOutboundAgeMs } from "@copepod/core/limits";
 import type { FailureClass } from "@copepod/core/messages";
 import { sentences } from "../sentences.ts";
+import type { ModelOut, ModelRow, ModelSession } from "./testing-rows.ts";
 
 /** Random numbers of the store under test: none, so that back-offs can be foreseen. */
 export const noJitter = 0;
 export const maxRunning = 2;
-
-export interface ModelRow {
-  readonly session: string;
-  readonly key: string;
-  readonly text: string;
-  readonly kind: "chat" | "task";
-  readonly trigger: boolean;
-  seq: number | undefined;
-  due: number;
-  state: "pending" | "leased" | "done" | "dead";
-  attempt: number;
-  retryAt: number | undefined;
-  code: string | undefined;
-  endedAt: number | undefined;
-  lastError: string | undefined;
-}
-
-export interface ModelOut {
-  readonly session: string;
-  readonly lane: string;
-  readonly text: string;
-  readonly seq: number | undefined;
-  state: "pending" | "leased" | "sent" | "unknown" | "dead";
-  attempt: number;
-  uncertain: boolean;
-  retryAt: number | undefined;
-  expiresAt: number;
-  code: string | undefined;
-  endedAt: number | undefined;
-}
-
-export interface ModelSession {
-  readonly name: string;
-  wanted: boolean;
-  epoch: number;
-  lastSeq: number;
-  waiting: number | undefined;
-  failures: number;
-  retryAt: number | undefined;
-  pod: number;
-  podKnown: boolean;
-  instance: string | undefined;
-  /** Seqs that the runner knows it holds. */
-  known: number[];
-}
 
 /**
  * The promises of the queue in plain data. Each session has one conversation of its own: the first is served by the
@@ -76,6 +32,7 @@ export class QueueModel {
       waiting: undefined,
       failures: 0,
       retryAt: undefined,
+      activeAt: 0,
       pod: 0,
       podKnown: false,
       instance: undefined,
@@ -113,6 +70,7 @@ export class QueueModel {
     if (this.rows.some(({ session, key }) => session === row.session && key === row.key)) return false;
     const session = this.session(row.session);
     this.met.add(row.session);
+    session.activeAt = now;
     const seq = row.due > now ? undefined : ++session.lastSeq;
     const fresh = { attempt: 0, retryAt: undefined, code: undefined, endedAt: undefined, lastError: undefined };
     this.rows.push({ ...row, ...fresh, seq, state: "pending" });
@@ -134,6 +92,7 @@ export class QueueModel {
     for (const row of due.sort((a, b) => a.due - b.due)) {
       const session = this.session(row.session);
       row.seq = ++session.lastSeq;
+      session.activeAt = now;
       if (row.trigger) this.wake(session, now);
     }
   }
@@ -141,22 +100,42 @@ export class QueueModel {
   wake(session: ModelSession, now: number): void {
     if (session.wanted) return;
     const backsOff = session.retryAt !== undefined && session.retryAt > now;
-    if (!backsOff && this.running() < maxRunning) this.start(session);
+    if (!backsOff && (this.running() < maxRunning || this.evictIdle())) this.start(session, now);
     else session.waiting ??= ++this.line;
   }
 
+  /** @returns names of the sessions whose wish has changed. */
   admit(now: number): string[] {
     const line = this.sessions
       .filter(({ waiting, retryAt }) => waiting !== undefined && (retryAt === undefined || retryAt <= now))
-      .sort((a, b) => (a.waiting ?? 0) - (b.waiting ?? 0))
-      .slice(0, Math.max(0, maxRunning - this.running()));
-    for (const session of line) this.start(session);
-    return line.map(({ name }) => name);
+      .sort((a, b) => (a.waiting ?? 0) - (b.waiting ?? 0));
+    const changed: string[] = [];
+    for (const session of line) {
+      const evicted = this.running() < maxRunning ? undefined : this.evictIdle();
+      if (this.running() >= maxRunning) break;
+      if (evicted) changed.push(evicted.name);
+      this.start(session, now);
+      changed.push(session.name);
+    }
+    return changed;
   }
 
-  start(session: ModelSession): void {
+  /** The session that has had nothing to do for the longest time gives its place. */
+  evictIdle(): ModelSession | undefined {
+    const hasWork = (name: string) => this.rows.some((row) => row.session === name && row.trigger && !row.endedAt);
+    const [idle] = this.sessions
+      .filter(({ name, wanted }) => wanted && !hasWork(name))
+      .sort((a, b) => a.activeAt - b.activeAt || (a.name < b.name ? -1 : 1));
+    if (!idle) return undefined;
+    this.release(idle);
+    idle.wanted = false;
+    return idle;
+  }
+
+  start(session: ModelSession, now: number): void {
     this.endInstance(session);
-    Object.assign(session, { wanted: true, epoch: session.epoch + 1, waiting: undefined, podKnown: false });
+    const awake = { wanted: true, epoch: session.epoch + 1, waiting: undefined, podKnown: false, activeAt: now };
+    Object.assign(session, awake);
   }
 
   running(): number {
@@ -240,6 +219,7 @@ export class QueueModel {
     { consumed, text, now }: { consumed: readonly number[]; text: string; now: number },
   ): void {
     this.say(session, { text, now });
+    session.activeAt = now;
     for (const row of this.rowsOf(session.name, "leased")) {
       if (consumed.includes(row.seq ?? 0)) Object.assign(row, { state: "done", endedAt: now });
     }
@@ -250,6 +230,7 @@ export class QueueModel {
   post(session: ModelSession, { text, now }: { text: string; now: number }): boolean {
     if (this.out.some((row) => row.session === session.name && row.text === text)) return false;
     this.say(session, { text, now });
+    session.activeAt = now;
     return true;
   }
 
@@ -271,6 +252,7 @@ export class QueueModel {
   bury(rows: readonly ModelRow[], { code, text, now }: { code: string; text: string; now: number }): void {
     for (const row of rows) Object.assign(row, { state: "dead", code, endedAt: now, retryAt: undefined });
     const [first] = rows.filter(({ trigger }) => trigger);
+    if (first) this.session(first.session).activeAt = now;
     if (first) this.tell(first.session, text, now);
   }
 
@@ -336,7 +318,10 @@ export class QueueModel {
         ? sentences.notDelivered(destinationOf(row.lane), reason)
         : sentences.deliveryUnknown(destinationOf(row.lane), reason);
     const key = `note ${++this.counter}`;
+    const { activeAt } = session;
     this.accept({ session: session.name, key, text, kind: "chat", trigger: false, due: now }, now);
+    // A note of Copepod itself is no sign of life.
+    session.activeAt = activeAt;
   }
 
   // --- keeping ---
@@ -345,7 +330,9 @@ export class QueueModel {
     const session = this.session(row.session);
     const fresh = { state: "pending", attempt: 0, code: undefined, endedAt: undefined, lastError: undefined };
     Object.assign(row, { ...fresh, seq: ++session.lastSeq, due: Math.min(row.due, now) });
-    if (row.trigger) this.wake(session, now);
+    if (!row.trigger) return;
+    session.activeAt = now;
+    this.wake(session, now);
   }
 
   retryOut(row: ModelOut, now: number): void {
@@ -365,6 +352,7 @@ export class QueueModel {
       if (row.retryAt !== undefined) row.retryAt += ms;
     }
     for (const row of this.out) if (row.endedAt === undefined) row.expiresAt += ms;
+    for (const session of this.sessions) session.activeAt += ms;
   }
 }
 

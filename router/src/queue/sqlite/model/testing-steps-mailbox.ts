@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { rejectsWith, textOf } from "../../contract/testing.ts";
 import type { Holder, QueueStore } from "../../queue-store.ts";
-import { destinationOf, type ModelRow, type ModelSession, type QueueModel } from "./testing-model.ts";
+import { destinationOf, type QueueModel } from "./testing-model.ts";
+import type { ModelRow, ModelSession } from "./testing-rows.ts";
 import { type Dice, type Fit, pick, picked, type Step } from "./testing-steps.ts";
 
 const words = ["ja", "no"] as const;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { channelKey } from "../../contract/testing.ts";
 import type { QueueStore } from "../../queue-store.ts";
-import { keyOfDelivery, type ModelOut, type QueueModel } from "./testing-model.ts";
+import { keyOfDelivery, type QueueModel } from "./testing-model.ts";
+import type { ModelOut } from "./testing-rows.ts";
 import type { Dice, Real, Step } from "./testing-steps.ts";
 
 export function hostHelloStep(): Step {

@@ -3,8 +3,9 @@ import { leaseMs } from "@copepod/core/limits";
 import type { FailureClass } from "@copepod/core/messages";
 import type { TestClock } from "../../contract/testing.ts";
 import type { AcceptRow, Conversation, QueueStore } from "../../queue-store.ts";
-import type { ModelOut, ModelRow, ModelSession, QueueModel } from "./testing-model.ts";
+import type { QueueModel } from "./testing-model.ts";
 import { maxRunning } from "./testing-model.ts";
+import type { ModelOut, ModelRow, ModelSession } from "./testing-rows.ts";
 
 /** The store under test and what belongs to it; the model lies beside it. */
 export interface Real {

@@ -3,8 +3,8 @@ import { sql, type Transaction } from "../transaction.ts";
 import { findSession, isDraining, isEnded, requireHolder, requirePod, superseded } from "./sessions.ts";
 import { endInstance, markEnded } from "./waking.ts";
 
-const setInstance = sql<[string, number, string]>(`
-  UPDATE sessions SET instance = ?, last_active_at = ?, failures = 0, retry_at = NULL, reason = NULL WHERE session = ?`);
+const setInstance = sql<[string, string]>(`
+  UPDATE sessions SET instance = ?, failures = 0, retry_at = NULL, reason = NULL WHERE session = ?`);
 
 const setDraining = sql<[string]>("UPDATE sessions SET draining = 1 WHERE session = ?");
 
@@ -21,7 +21,7 @@ export function hello(tx: Transaction, holder: Holder): void {
   if (isEnded(tx, holder.session, holder.instance)) throw superseded(holder.session);
   if (session.instance !== holder.instance) {
     endInstance(tx, session);
-    tx.run(setInstance, holder.instance, tx.now, holder.session);
+    tx.run(setInstance, holder.instance, holder.session);
   }
   tx.holders.restart(holder.session, holder.instance, tx.monotonic);
 }

@@ -122,8 +122,9 @@ export function promoteDue(tx: Transaction): {
     const session = getSession(tx, row.session);
     tx.run(setRowSeq, session.last_seq + 1, row.position);
     tx.run(setLastSeq, session.last_seq + 1, tx.now, row.session);
-    if (row.trigger === 1) wake(tx, session);
+    const effect = row.trigger === 1 ? wake(tx, session) : undefined;
     sessions.add(row.session);
+    if (effect?.kind === "woken" && effect.evicted !== undefined) sessions.add(effect.evicted);
   }
   return { sessions: [...sessions], nextAt: tx.get(nextDelayed)?.due ?? undefined };
 }

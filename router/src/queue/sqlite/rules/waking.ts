@@ -26,6 +26,10 @@ const waitingInLine = sql<[string, number, number], SessionRecord>(`
   SELECT * FROM sessions WHERE agent_group = ? AND waiting IS NOT NULL AND (retry_at IS NULL OR retry_at <= ?)
   ORDER BY waiting LIMIT ?`);
 
+const longestIdle = sql<[string], { session: string }>(`
+  SELECT session FROM sessions WHERE agent_group = ? AND wanted = 1 AND open_rows = 0
+  ORDER BY last_active_at, session LIMIT 1`);
+
 const unwant = sql<[string]>("UPDATE sessions SET wanted = 0, unsettled = 1 WHERE session = ?");
 
 const releaseRows = sql<[string]>(
@@ -38,10 +42,16 @@ const insertEnded = sql<[string, string, number]>(
 
 const forgetInstance = sql<[string]>("UPDATE sessions SET instance = NULL WHERE session = ?");
 
-/** Makes the session wanted, or puts it in line. The one place where an epoch is raised. */
+/**
+ * Makes the session wanted, or puts it in line. The one place where an epoch is raised. A session that has nothing to do
+ * gives its place to one that has.
+ */
 export function wake(tx: Transaction, session: SessionRecord): Wake {
   if (session.wanted === 1) return { kind: "awake" };
-  if (!backsOff(tx, session) && countRunning(tx, session.agent_group) < session.max_running) return start(tx, session);
+  const mayStart = !backsOff(tx, session);
+  if (mayStart && countRunning(tx, session.agent_group) < session.max_running) return start(tx, session);
+  const evicted = mayStart ? evictIdle(tx, session.agent_group) : undefined;
+  if (evicted !== undefined) return { ...start(tx, session), evicted };
   const waiting = waitInLine(tx, session);
   const place = tx.get(placeInLine, session.agent_group, waiting)?.place ?? 1;
   return { kind: "waiting", place, first: session.waiting === null };
@@ -60,11 +70,24 @@ export function waitInLine(tx: Transaction, session: SessionRecord): number {
 }
 
 export function admit(tx: Transaction, group: string, maxRunning: number): readonly string[] {
-  const free = maxRunning - countRunning(tx, group);
-  if (free <= 0) return [];
-  const sessions = tx.all(waitingInLine, group, tx.now, free);
-  for (const session of sessions) start(tx, session);
-  return sessions.map(({ session }) => session);
+  let free = Math.max(0, maxRunning - countRunning(tx, group));
+  const changed: string[] = [];
+  for (const session of tx.all(waitingInLine, group, tx.now, maxRunning)) {
+    const evicted = free > 0 ? undefined : evictIdle(tx, group);
+    if (free === 0 && evicted === undefined) break;
+    if (evicted === undefined) free -= 1;
+    else changed.push(evicted);
+    start(tx, session);
+    changed.push(session.session);
+  }
+  return changed;
+}
+
+/** Puts the session to sleep that has had nothing to do for the longest time. */
+function evictIdle(tx: Transaction, group: string): string | undefined {
+  const idle = tx.get(longestIdle, group)?.session;
+  if (idle !== undefined) putToSleep(tx, idle);
+  return idle;
 }
 
 /** The session's pod is to go. Its runner may still speak, until the next wake raises the epoch. */
@@ -85,7 +108,7 @@ export function markEnded(tx: Transaction, owner: string, id: string): void {
   tx.run(insertEnded, owner, id, tx.now);
 }
 
-function start(tx: Transaction, session: SessionRecord): Wake {
+function start(tx: Transaction, session: SessionRecord): Wake & { readonly kind: "woken" } {
   endInstance(tx, session);
   if (session.pod_uid !== null) markEnded(tx, session.session, session.pod_uid);
   tx.run(raiseEpoch, tx.now, session.session);
