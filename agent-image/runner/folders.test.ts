@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import {
-  composeInstructions,
   forgetContinuation,
   maxMemoryCharacters,
   memoryPath,
   readContinuation,
+  withMemory,
   writeContinuation,
 } from "./folders.ts";
 
@@ -20,23 +20,23 @@ async function folder() {
 describe("a session's folders", () => {
   it("begin with a memory that says what it is for", async () => {
     await using dir = await folder();
-    const text = await composeInstructions("Be kind.\n", dir.path);
+    const text = await withMemory("Be kind.\n", dir.path);
     assert.match(text, /^Be kind\.\n\n# Memory \(.*\/memory\/index\.md\)\n\n# Memory\n/);
     assert.match(await readFile(memoryPath(dir.path), "utf8"), /read before every turn/);
   });
 
   it("show the memory as it is at each turn", async () => {
     await using dir = await folder();
-    await composeInstructions("", dir.path);
+    await withMemory("", dir.path);
     await writeFile(memoryPath(dir.path), "- Ann likes tea\n");
-    assert.match(await composeInstructions("", dir.path), /- Ann likes tea\n$/);
+    assert.match(await withMemory("", dir.path), /- Ann likes tea\n$/);
   });
 
   it("show no more of a long memory than has room, and say so", async () => {
     await using dir = await folder();
-    await composeInstructions("", dir.path);
+    await withMemory("", dir.path);
     await writeFile(memoryPath(dir.path), "ä".repeat(10 * maxMemoryCharacters));
-    const text = await composeInstructions("", dir.path);
+    const text = await withMemory("", dir.path);
     assert.equal(text.match(/ä/g)?.length, maxMemoryCharacters);
     assert.match(text, /The memory is longer/);
   });
@@ -44,7 +44,7 @@ describe("a session's folders", () => {
   it("tell when the memory can't be read, instead of failing", async () => {
     await using dir = await folder();
     await mkdir(memoryPath(dir.path), { recursive: true });
-    assert.match(await composeInstructions("Be kind.", dir.path), /^Be kind\.[\s\S]*can't be read: EISDIR/);
+    assert.match(await withMemory("Be kind.", dir.path), /^Be kind\.[\s\S]*can't be read: EISDIR/);
   });
 
   it("keep what a provider wants back, each for itself", async () => {

@@ -19,7 +19,7 @@ const continuationSchema = z.object({ continuation: z.string() });
 export const memoryPath = (agentDir: string): string => join(agentDir, "memory", "index.md");
 
 /** What the provider is told before the conversation: the composed instructions, then the memory as it is now. */
-export async function composeInstructions(instructions: string, agentDir: string): Promise<string> {
+export async function withMemory(instructions: string, agentDir: string): Promise<string> {
   const path = memoryPath(agentDir);
   const memory = await readOrCreateMemory(path);
   return `${instructions.trimEnd()}\n\n# Memory (${path})\n\n${memory.trim()}\n`;

@@ -6,7 +6,7 @@ import type { PromptPart, Provider, ProviderEvent, Turn } from "../providers/pro
 import { type Answer, splitForFinish, toAnswer } from "./answer.ts";
 import { type AttemptEnd, follow } from "./attempt.ts";
 import { type CommitDeps, failTurn, finishTurn } from "./commit.ts";
-import { composeInstructions, forgetContinuation, readContinuation, writeContinuation } from "./folders.ts";
+import { forgetContinuation, readContinuation, withMemory, writeContinuation } from "./folders.ts";
 import type { Batch } from "./lane.ts";
 import { parseOutput } from "./output.ts";
 import { formatFollowUp, formatNudge, formatPrompt } from "./prompt.ts";
@@ -120,7 +120,7 @@ export class RunningTurn {
 
   async #attempt({ provider, context }: Setting, prompt: PromptPart): Promise<AttemptEnd> {
     const { agentDir, workspace, time, log } = this.#deps;
-    const instructions = await composeInstructions(context.instructions, agentDir);
+    const instructions = await withMemory(context.instructions, agentDir);
     const continuation = await readContinuation(workspace, provider.name);
     if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
     const turn = provider.start({ prompt, instructions, continuation });

@@ -67,7 +67,7 @@ function addResourceCommands(program: Command, deps: CliDeps): void {
   program
     .command("get")
     .description("list resources, sessions or messages, or show one")
-    .argument("<what>", "agentgroups, channels, wirings, users, sessions, messages or dead-letters; or a short name")
+    .argument("[kind]", "agentgroups, channels, wirings, users, sessions, messages or dead-letters; or a short name")
     .argument("[name]", "only this one")
     .addOption(
       new Option("-o, --output <format>", "how it is shown")

@@ -28,7 +28,7 @@ export const errorCatalogue = {
   notFound: {
     status: 404,
     meaning: "Nothing of that name exists.",
-    cure: "List what exists with `copepod get`.",
+    cure: "List what exists with `copepod get <kind>`; `copepod get` alone names the kinds.",
   },
   conflict: {
     status: 409,

@@ -56,7 +56,7 @@ export function measureSizes(root: string): Size[] {
       folder,
       lines: sum(own.filter(({ isTest }) => !isTest)),
       testLines: sum(own.filter(({ isTest }) => isTest)),
-      budget: budgets[folder],
+      budget: budgets[folder] ?? (folder.startsWith("adapters/") ? budgets["adapters/*"] : undefined),
     };
   });
 }

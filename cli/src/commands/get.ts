@@ -27,9 +27,15 @@ interface Listing<Row> {
   nameOf(row: Row): string;
 }
 
-/** Lists resources, sessions, messages or dead letters; or shows one of them. */
+const kinds = ["agentgroups", "channels", "wirings", "users", "sessions", "messages", "dead-letters"];
+
+/** Lists resources, sessions, messages or dead letters; or shows one of them. Without a kind, names the kinds. */
 export async function get(context: Context, names: readonly string[], options: GetOptions): Promise<number> {
-  const [what = "", name] = names;
+  const [what, name] = names;
+  if (what === undefined) {
+    print(context, kinds.join("\n"));
+    return exitCodes.ok;
+  }
   const { admin, close } = await context.connect(context.settings);
   try {
     await show(context, { admin, what, name, options });
@@ -55,10 +61,7 @@ async function show(context: Context, request: Request): Promise<void> {
   }
   const definition = findDefinition(what);
   if (!definition) {
-    throw new CopepodError(
-      "notFound",
-      `there is no "${what}"; there are agentgroups, channels, wirings, users, sessions, messages and dead-letters`,
-    );
+    throw new CopepodError("notFound", `there is no kind "${what}"; the kinds are ${kinds.join(", ")}`);
   }
   if (definition.kind === "Session") showListing(context, request, await listSessions(admin, options));
   else showListing(context, request, await listResources(admin, definition));

@@ -11,7 +11,7 @@ const settleIntervalMs = 100;
 
 /** Starts the system and chats with it; when it runs already, only chats. */
 export async function start(context: Context, options: ChatOptions): Promise<number> {
-  tell(context, "Copepod is starting …");
+  tell(context, "One moment …");
   for (const deadline = performance.now() + settleTimeoutMs; ; await delay(settleIntervalMs)) {
     const started = await unless("alreadyRunning", () => startAndChat(context, options));
     if (started.ok) return started.value;
