@@ -1,8 +1,11 @@
 import { pause } from "@copepod/adapter-kit/pause";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
 import type { ChannelClient, Delivery } from "@copepod/core/channel-api";
-import { longPollMs } from "@copepod/core/limits";
+import { CopepodError } from "@copepod/core/errors";
+import { longPollMs, maxRowsPerTake } from "@copepod/core/limits";
+import type { Logger } from "pino";
 import { type DeliverDeps, deliver, type Outcome } from "./deliver.ts";
+import { sayable } from "./sayable.ts";
 import type { TypingDisplay } from "./typing.ts";
 import { isPassing, untilHeard } from "./until-heard.ts";
 
@@ -23,10 +26,20 @@ interface Signals {
 
 /** Conversations that are delivered to at the same time. */
 const maxParallelDeliveries = 16;
+/** A lease names all that the host holds, and can't name more. */
+const maxGivenUp = maxRowsPerTake - maxParallelDeliveries;
+
+/** Said in place of an outcome that the router refuses: within all bounds, and never repeated blindly. */
+const refusedOutcome: Outcome = {
+  kind: "fail",
+  error: { class: "unknown", message: "the outcome of the send could not be told" },
+};
 
 interface Poll {
   readonly deps: DeliveryLoopDeps;
   readonly running: Map<string, Promise<void>>;
+  /** Deliveries of which the router takes no outcome: named as held, or they would come again as never sent. */
+  readonly givenUp: Set<string>;
   readonly signals: Signals;
   typingVersion: number;
   failures: number;
@@ -37,7 +50,7 @@ interface Poll {
  * with what does not pass, such as `superseded`.
  */
 export async function deliveryLoop(deps: DeliveryLoopDeps, signals: Signals): Promise<void> {
-  const poll: Poll = { deps, running: new Map(), signals, typingVersion: 0, failures: 0 };
+  const poll: Poll = { deps, running: new Map(), givenUp: new Set(), signals, typingVersion: 0, failures: 0 };
   try {
     while (!signals.intake.aborted) await leaseOnce(poll);
   } catch (error) {
@@ -48,14 +61,16 @@ export async function deliveryLoop(deps: DeliveryLoopDeps, signals: Signals): Pr
 }
 
 async function leaseOnce(poll: Poll): Promise<void> {
-  const { deps, running, signals } = poll;
+  const { deps, running, givenUp, signals } = poll;
+  if (givenUp.size > maxGivenUp) throw new CopepodError("internal", "the router refuses the outcome of each delivery");
   const limit = maxParallelDeliveries - running.size;
   // With every place taken the poll only keeps the leases; it is cut short when a place becomes free.
   const freed = new AbortController();
   if (limit === 0) void Promise.race(running.values()).then(() => freed.abort());
   const signal = AbortSignal.any([signals.intake, freed.signal]);
   const { instance } = deps;
-  const input = { instance, held: [...running.keys()], limit, waitMs: longPollMs, typingVersion: poll.typingVersion };
+  const held = [...new Set([...running.keys(), ...givenUp])];
+  const input = { instance, held, limit, waitMs: longPollMs, typingVersion: poll.typingVersion };
   try {
     const answer = await deps.client.lease(input, { signal });
     if (poll.failures > 0) deps.onReturn();
@@ -78,26 +93,51 @@ async function recover(poll: Poll): Promise<void> {
   await pause(backoffMs(reconnectBackoff, poll.failures, poll.deps.random()), poll.signals.intake);
 }
 
-function begin({ deps, running, signals }: Poll, delivery: Delivery): void {
-  if (running.has(delivery.id)) return;
-  const work = deliverAndTell(deps, delivery, signals.sends).finally(() => running.delete(delivery.id));
+function begin({ deps, running, givenUp, signals }: Poll, delivery: Delivery): void {
+  if (running.has(delivery.id) || givenUp.has(delivery.id)) return;
+  const work = deliverAndTell(deps, delivery, signals.sends)
+    .then((told) => {
+      if (!told) givenUp.add(delivery.id);
+    })
+    .finally(() => running.delete(delivery.id));
   running.set(delivery.id, work);
 }
 
-/** Never rejects: a delivery whose outcome can't be told stays leased, and is uncertain for the next host. */
-async function deliverAndTell(deps: DeliveryLoopDeps, delivery: Delivery, signal: AbortSignal): Promise<void> {
+/**
+ * Never rejects.
+ * @returns whether the router knows the outcome. When it does not, the delivery must stay held by this process; it is
+ * uncertain for the next one.
+ */
+async function deliverAndTell(deps: DeliveryLoopDeps, delivery: Delivery, signal: AbortSignal): Promise<boolean> {
   const log = deps.log.child({ delivery: delivery.id, attempt: delivery.attempt });
   try {
     const outcome = await deliver({ ...deps, log }, delivery, signal);
-    if (!outcome) return;
-    await untilHeard((heard) => tell(deps, { delivery, outcome }, heard), { signal, random: deps.random });
-    log.info(outcome.kind === "complete" ? {} : { class: outcome.error.class }, `delivery ${outcome.kind}`);
+    if (!outcome) return false;
+    return await tell(deps, { delivery, outcome: sayable(outcome), log }, signal);
   } catch (error) {
-    if (!signal.aborted) log.error({ err: error }, "outcome was not taken");
+    if (signal.aborted) return false;
+    log.error({ err: error }, "outcome was not taken");
+  }
+  try {
+    return await tell(deps, { delivery, outcome: refusedOutcome, log }, signal);
+  } catch (error) {
+    if (!signal.aborted) log.error({ err: error }, "delivery given up: the router takes no outcome of it");
+    return false;
   }
 }
 
+/** Says an outcome until it is heard. Rejects with a refusal that lasts. */
 async function tell(
+  deps: DeliveryLoopDeps,
+  { delivery, outcome, log }: { readonly delivery: Delivery; readonly outcome: Outcome; readonly log: Logger },
+  signal: AbortSignal,
+): Promise<true> {
+  await untilHeard((heard) => say(deps, { delivery, outcome }, heard), { signal, random: deps.random });
+  log.info(outcome.kind === "complete" ? {} : { class: outcome.error.class }, `delivery ${outcome.kind}`);
+  return true;
+}
+
+async function say(
   { client, instance }: DeliveryLoopDeps,
   { delivery: { id }, outcome }: { readonly delivery: Delivery; readonly outcome: Outcome },
   signal: AbortSignal,
