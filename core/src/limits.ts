@@ -24,6 +24,10 @@ export const providerSilenceMs = 10 * 60_000;
 export const maxOpenRowsPerSession = 1_000;
 /** Context rows (trigger = 0) that wait in one session; the oldest falls out. */
 export const maxContextRowsPerSession = 100;
+/** Messages that one turn may send before its end. */
+export const maxPostsPerTurn = 100;
+/** Longest wait that a provider or a platform may ask for. */
+export const maxRetryAfterMs = 60 * 60_000;
 /** Attempts of a message in before it becomes a dead letter. */
 export const maxInboundAttempts = 5;
 /** A message out is tried for this long before it becomes a dead letter. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { maxNameLength, maxTextLength } from "./limits.ts";
+import { maxNameLength, maxRetryAfterMs, maxTextLength } from "./limits.ts";
 
 /** Text from outside: bounded, and without NUL, which neither SQLite's tools nor terminals treat as text. */
 export const textSchema = z
@@ -72,7 +72,7 @@ export const channelErrorSchema = z.object({
   class: z.enum(failureClasses),
   message: z.string().max(2_000),
   /** Milliseconds that the platform asked to wait. */
-  retryAfterMs: z.int().nonnegative().optional(),
+  retryAfterMs: z.int().nonnegative().max(maxRetryAfterMs).optional(),
 });
 export type ChannelError = z.output<typeof channelErrorSchema>;
 

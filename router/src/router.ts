@@ -91,7 +91,7 @@ export function createRouter(deps: RouterDeps): Router {
     metrics.resourceProblems(resources.problems().length);
     sayChannels();
   });
-  const pods = createPodsListener({ store, wishes, announcer, metrics, log, sayChannels });
+  const pods = createPodsListener({ store, wishes, announcer, activities, metrics, log, sayChannels });
   return {
     listeners,
     run: async () => {

@@ -67,7 +67,7 @@ function commitOf(database: Database.Database, body: string) {
         ...[id, session, key, seq, "chat", 1, "pending", now, "conversation", null, "bench:ann", "Ann", body],
         ...[null, now, null, null, null],
       );
-      update.run(seq, 1, 1, now, session);
+      update.run(seq, 1, 1, 0, now, session);
     }
   });
 }

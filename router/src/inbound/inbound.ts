@@ -51,6 +51,7 @@ export interface Accepted {
   /** For each event, what became of it, in order. */
   readonly events: readonly {
     readonly conversation: Conversation;
+    readonly charged: string | undefined;
     readonly rows: readonly AcceptRow[];
     readonly outcomes: readonly AcceptOutcome[];
     readonly refused: readonly RefusedRow[];
@@ -59,6 +60,8 @@ export interface Accepted {
 
 interface Planned extends AcceptEvent {
   readonly conversation: Conversation;
+  /** Whose rate was charged. */
+  readonly charged: string | undefined;
 }
 
 /** Types of channels that the router serves itself: a message out is delivered by its commit. */
@@ -78,12 +81,25 @@ export class Inbound {
     const channel = this.#channelOf(input.channel);
     const planned = await Promise.all(input.events.map((event) => this.#plan(event, channel, input)));
     const cursor = input.cursor === undefined ? undefined : { channel: input.channel, value: input.cursor };
-    const written = await this.#deps.store.acceptBatch(planned, cursor);
+    const written = await this.#commit(planned, cursor);
     this.#deps.announcer.written(written);
     const events = planned.map((plan, index) => ({ ...plan, outcomes: written.outcomes[index] ?? [] }));
     const counts = { accepted: 0, duplicates: 0, refused: 0 };
     for (const event of events) this.#follow(event, counts);
     return { counts, events };
+  }
+
+  /** Whoever could not be heard sends again: what was counted for this try is given back. */
+  async #commit(planned: readonly Planned[], cursor: { channel: string; value: string } | undefined) {
+    try {
+      return await this.#deps.store.acceptBatch(planned, cursor);
+    } catch (error) {
+      for (const { charged, conversation, refused } of planned) {
+        if (charged !== undefined) this.#deps.limiter.giveBack(charged);
+        for (const { code } of refused) this.#deps.reminders.takeBack(reminderOf(code, conversation));
+      }
+      throw error;
+    }
   }
 
   #channelOf(key: string): Channel {
@@ -107,14 +123,22 @@ export class Inbound {
     );
     const resources = this.#deps.resources.current();
     const decisions = route({ namespace, channelName, channel, event, chosenGroup, resources });
-    const rate = channel.spec.senderRatePerMinute;
-    const withinRate = decisions.length === 0 || this.#deps.limiter.admit(keyOf(key, event.sender.id), rate);
-    const allowed = withinRate ? decisions : [tooFast];
-    return {
-      conversation,
-      rows: allowed.flatMap((decision) => this.#rowOf(decision, event, conversation)),
-      refused: allowed.flatMap((decision) => this.#refusalOf(decision, event, conversation)),
-    };
+    const rows = decisions.flatMap((decision) => this.#rowOf(decision, event, conversation));
+    const sender = keyOf(key, event.sender.id);
+    const charged = decisions.length > 0 && this.#deps.limiter.admit(sender, channel.spec.senderRatePerMinute);
+    const mayPass = charged || decisions.length === 0 || (await this.#isRepeated(rows));
+    const refused = (mayPass ? decisions : [tooFast]).flatMap((decision) =>
+      this.#refusalOf(decision, event, conversation),
+    );
+    return { conversation, charged: charged ? sender : undefined, rows: mayPass ? rows : [], refused };
+  }
+
+  /** What was accepted before is a repeat of the platform, and no further message of the person. */
+  async #isRepeated(rows: readonly AcceptRow[]): Promise<boolean> {
+    for (const { session, dedupeKey } of rows) {
+      if (await this.#deps.store.isKnown(session.session, dedupeKey)) return true;
+    }
+    return false;
   }
 
   #rowOf(decision: Decision, event: InboundEvent, conversation: Conversation): AcceptRow[] {
@@ -147,7 +171,7 @@ export class Inbound {
 
   #refusalOf(decision: Decision, event: InboundEvent, conversation: Conversation): RefusedRow[] {
     if (decision.kind !== "refuse") return [];
-    const tell = this.#deps.reminders.due(`${decision.code} ${conversation.id}`);
+    const tell = this.#deps.reminders.due(reminderOf(decision.code, conversation));
     // A sender above the rate must not fill the disk with refusals either: one row stands for all of a quiet hour.
     if (decision.code === "rateLimited" && !tell) {
       this.#deps.metrics.refused(decision.code);
@@ -170,6 +194,8 @@ export class Inbound {
   #follow(event: Accepted["events"][number], counts: Accepted["counts"]): void {
     for (const { code } of event.refused) this.#deps.metrics.refused(code);
     counts.refused += event.refused.length;
+    const isNews = event.outcomes.length === 0 || event.outcomes.some(({ outcome }) => outcome !== "duplicate");
+    if (!isNews && event.charged !== undefined) this.#deps.limiter.giveBack(event.charged);
     event.outcomes.forEach((outcome, index) => {
       const row = event.rows[index];
       if (!row) return;
@@ -197,6 +223,8 @@ export class Inbound {
     announcer.sessionChanged(session);
   }
 }
+
+const reminderOf = (code: ErrorCode, { id }: Conversation): string => `${code} ${id}`;
 
 const tooFast: Decision = {
   kind: "refuse",

@@ -13,6 +13,13 @@ describe("the rate limiter", () => {
     assert.deepEqual([limiter.admit("ann", 3), limiter.admit("ann", 3)], [true, false]);
   });
 
+  it("gives back what a message took that was not written", () => {
+    const limiter = new RateLimiter(() => 0);
+    assert.deepEqual([limiter.admit("ann", 1), limiter.admit("ann", 1)], [true, false]);
+    limiter.giveBack("ann");
+    assert.equal(limiter.admit("ann", 1), true);
+  });
+
   it("counts each sender alone", () => {
     const limiter = new RateLimiter(() => 0);
     assert.deepEqual([limiter.admit("ann", 1), limiter.admit("ann", 1), limiter.admit("bob", 1)], [true, false, true]);
@@ -25,6 +32,8 @@ describe("reminders", () => {
     const reminders = new Reminders(() => now);
     assert.deepEqual([reminders.due("a"), reminders.due("a"), reminders.due("b")], [true, false, true]);
     now += 60 * 60_000;
+    assert.equal(reminders.due("a"), true);
+    reminders.takeBack("a");
     assert.equal(reminders.due("a"), true);
   });
 });

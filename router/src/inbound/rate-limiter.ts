@@ -29,6 +29,12 @@ export class RateLimiter {
     return true;
   }
 
+  /** Gives back what a message took that was not new, or could not be written. */
+  giveBack(sender: string): void {
+    const bucket = this.#buckets.get(sender);
+    if (bucket) bucket.tokens += 1;
+  }
+
   #forgetOldest(): void {
     if (this.#buckets.size <= maxSenders) return;
     const [oldest] = this.#buckets.keys();

@@ -22,4 +22,9 @@ export class Reminders {
     if (this.#toldAt.size > maxRemembered && oldest !== undefined) this.#toldAt.delete(oldest);
     return true;
   }
+
+  /** What was noted could not be told after all. */
+  takeBack(subject: string): void {
+    this.#toldAt.delete(subject);
+  }
 }

@@ -181,6 +181,8 @@ export interface QueueStore extends AsyncDisposable {
   conversation(id: string): Promise<Conversation | undefined>;
   /** Outcomes in the order of the event's rows. Refused rows are written too. */
   accept(event: AcceptEvent): Promise<{ readonly outcomes: readonly AcceptOutcome[] } & Written>;
+  /** Whether a row with the dedupe key was accepted before. */
+  isKnown(session: string, dedupeKey: string): Promise<boolean>;
   /** Several events and the cursor of their channel in one commit. */
   acceptBatch(
     events: readonly AcceptEvent[],
@@ -248,6 +250,8 @@ export interface QueueStore extends AsyncDisposable {
   failOut(channel: string, instance: string, id: string, error: ChannelError): Promise<Written>;
   /** Ends adapter hosts whose lease time is over. */
   expireHosts(): Promise<readonly string[]>;
+  /** Ends messages out that are older than they may be: as dead letters, or as unknown when one may have been shown. */
+  expireDeliveries(): Promise<Written>;
 
   // --- reading and keeping ---
   /** Lines to the person after a position, oldest first, and ids of the conversation's open rows. */

@@ -20,21 +20,33 @@ interface Options {
 interface Timing {
   /** A change counts when the folder looks the same twice, this far apart: editors write and rename in steps. */
   readonly settleMs: number;
-  /** The folder is looked at this often even when the file system reports nothing, since it may forget to. */
+  /**
+   * The folder is looked at this often even when the file system reports nothing: folders below it are not watched, and
+   * it may forget to.
+   */
   readonly rescanMs: number;
 }
 
-const defaultTiming: Timing = { settleMs: 150, rescanMs: 10_000 };
+const defaultTiming: Timing = { settleMs: 150, rescanMs: 2_000 };
 
 /** A folder that never comes to rest is taken as it is after so many looks. */
 const maxSettleLooks = 20;
 
 /** Resources in the YAML files below a folder, which is made when it is missing. Resolves after the first look. */
 export async function openYamlFolder(options: Options): Promise<ResourceStore> {
-  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  await makeFolder(options.folder);
   const store = new YamlFolder(options);
   await store.start();
   return store;
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CopepodError("invalid", `The resources folder ${folder} can't be used: ${why}`, { cause });
+  }
 }
 
 class YamlFolder implements ResourceStore {
@@ -103,7 +115,8 @@ class YamlFolder implements ResourceStore {
 
   #watch(): void {
     try {
-      this.#watcher = watch(this.#folder, { recursive: true }, () => this.#hint());
+      // Not recursive: Node's own recursive watch ends the process when a folder becomes a file.
+      this.#watcher = watch(this.#folder, () => this.#hint());
       this.#watcher.on("error", (error) => this.#watchFailed(error));
     } catch (error) {
       this.#watchFailed(error);

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { leaseMs } from "@copepod/core/limits";
 import type { Logger } from "pino";
 import type { Announcer } from "../http/announcer.ts";
 import type { RouterMetrics } from "../metrics.ts";
@@ -14,6 +15,8 @@ export const sleepGraceMs = 120_000;
 /** Sessions put to sleep per group and round. */
 const maxSleepsPerRound = 50;
 const purgeEveryMs = 60_000;
+/** A round that comes this late means that the router stood still, and heard nobody. */
+const stoodStillMs = leaseMs / 2;
 
 export interface KeeperDeps {
   readonly store: QueueStore;
@@ -30,42 +33,60 @@ export interface KeeperDeps {
 
 /** Does, round by round, what no request asks for: delayed rows, ended leases, sleep, admission, purge. */
 export async function keep(deps: KeeperDeps, signal: AbortSignal): Promise<void> {
-  let purgeAt = deps.clock.monotonic();
+  const startedAt = deps.clock.monotonic();
+  const times = { lastRoundAt: startedAt, expireFrom: startedAt, purgeAt: startedAt };
   while (!signal.aborted) {
-    try {
-      const nextAt = await keepOnce(deps);
-      if (deps.clock.monotonic() >= purgeAt) {
-        purgeAt = deps.clock.monotonic() + purgeEveryMs;
-        await deps.store.purge(deps.clock.now() - deps.retentionMs);
-      }
-      const untilNext = nextAt === undefined ? roundMs : Math.max(nextAt - deps.clock.now(), 1);
-      await pause(Math.min(roundMs, untilNext), undefined, { signal });
-    } catch (err) {
-      if (signal.aborted) return;
+    const waitMs = await keepOnce(deps, times).catch((err: unknown) => {
       deps.log.warn({ err }, "a round of keeping failed and is tried again");
-      await pause(roundMs, undefined, { signal }).catch(() => {});
-    }
+      return roundMs;
+    });
+    await pause(waitMs, undefined, { signal }).catch(() => {});
   }
 }
 
-/** @returns when the next delayed row becomes due, UTC ms. */
-export async function keepOnce(deps: KeeperDeps): Promise<number | undefined> {
-  const { store, announcer, wishes, log } = deps;
+/** Monotonic times, in ms. */
+interface Times {
+  lastRoundAt: number;
+  /** Before it no lease is ended: after a stand-still every holder gets the time to be heard again. */
+  expireFrom: number;
+  purgeAt: number;
+}
+
+/** @returns ms until the next round is due. */
+async function keepOnce(deps: KeeperDeps, times: Times): Promise<number> {
+  const now = deps.clock.monotonic();
+  if (now - times.lastRoundAt > stoodStillMs) times.expireFrom = now + leaseMs;
+  times.lastRoundAt = now;
+  if (now >= times.expireFrom) await expireLeases(deps);
+  const nextAt = await promoteDue(deps);
+  for (const group of await deps.store.activeGroups()) await keepGroup(group, deps);
+  if (now >= times.purgeAt) {
+    times.purgeAt = now + purgeEveryMs;
+    deps.announcer.written(await deps.store.expireDeliveries());
+    await deps.store.purge(deps.clock.now() - deps.retentionMs);
+  }
+  return nextAt === undefined ? roundMs : Math.min(roundMs, Math.max(nextAt - deps.clock.now(), 1));
+}
+
+async function expireLeases({ store, announcer, activities, log }: KeeperDeps): Promise<void> {
   for (const { session, instance } of await store.expireHolders()) {
     log.warn({ session, instance }, "a runner was not heard of and lost its rows");
-    deps.activities.ended(session);
+    activities.ended(session);
     announcer.sessionChanged(session);
   }
   for (const channel of await store.expireHosts()) {
     log.warn({ channel }, "an adapter host was not heard of and lost its deliveries");
     announcer.written({ channels: [channel], conversations: [] });
   }
+}
+
+/** @returns when the next delayed row becomes due, UTC ms. */
+async function promoteDue({ store, announcer, wishes }: KeeperDeps): Promise<number | undefined> {
   const { sessions, nextAt } = await store.promoteDue();
   for (const session of sessions) {
     announcer.sessionChanged(session);
     wishes.poke(session);
   }
-  for (const group of await store.activeGroups()) await keepGroup(group, deps);
   return nextAt;
 }
 

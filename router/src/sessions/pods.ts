@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Announcer } from "../http/announcer.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import type { QueueStore } from "../queue/queue-store.ts";
+import type { Activities } from "./activities.ts";
 import type { SupervisorListener } from "./supervisor-link.ts";
 import type { WishWriter } from "./wish-writer.ts";
 
@@ -10,6 +11,7 @@ export interface PodsDeps {
   readonly store: QueueStore;
   readonly wishes: WishWriter;
   readonly announcer: Announcer;
+  readonly activities: Activities;
   readonly metrics: RouterMetrics;
   readonly log: Logger;
   /** Says the channels that need an adapter host again. */
@@ -40,11 +42,13 @@ async function observe(pod: Pod, failedUids: Set<string>, deps: PodsDeps): Promi
   if (!wish?.wanted || wish.epoch > pod.epoch) wishes.poke(pod.session);
   if (pod.phase === "Failed") {
     if (failedUids.has(pod.podUid)) return;
-    failedUids.add(pod.podUid);
     const reason = pod.reason ?? "the session's process ended";
     log.warn({ session: pod.session, epoch: pod.epoch, reason }, "session could not be started");
     metrics.wake("startFailed");
     announcer.written(await store.startFailed(pod.session, pod.epoch, reason));
+    // Only now: a report that could not be written is made again with the next look.
+    failedUids.add(pod.podUid);
+    deps.activities.ended(pod.session);
     wishes.poke(pod.session);
     return;
   }

@@ -36,6 +36,8 @@ export function createFacade(batcher: Batcher, path: string): QueueStore {
     leaseOut: (...args) => run("leaseOut", args),
     completeOut: (...args) => run("completeOut", args),
     failOut: (...args) => run("failOut", args),
+    isKnown: (...args) => run("isKnown", args),
+    expireDeliveries: (...args) => run("expireDeliveries", args),
     expireHosts: (...args) => run("expireHosts", args),
     linesAfter: (...args) => run("linesAfter", args),
     history: (...args) => run("history", args),

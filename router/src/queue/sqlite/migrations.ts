@@ -119,6 +119,7 @@ export const migrations: readonly string[] = [
     UNIQUE (session, idempotency_key)
   ) STRICT;
   CREATE INDEX messages_out_lane ON messages_out (channel, conversation, position) WHERE ended_at IS NULL;
+  CREATE INDEX messages_out_expiry ON messages_out (expires_at) WHERE ended_at IS NULL;
   CREATE INDEX messages_out_leased ON messages_out (channel) WHERE state = 'leased';
   CREATE INDEX messages_out_conversation ON messages_out (conversation);
   CREATE INDEX messages_out_ended ON messages_out (ended_at) WHERE ended_at IS NOT NULL;

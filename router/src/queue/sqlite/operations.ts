@@ -1,5 +1,5 @@
 import type { QueueStore } from "../queue-store.ts";
-import { accept, acceptBatch } from "./rules/accept.ts";
+import { accept, acceptBatch, isKnown } from "./rules/accept.ts";
 import { recordAudit } from "./rules/audit.ts";
 import { acknowledge, stop } from "./rules/control.ts";
 import { drain, expireHolders, extend, hello, observePod } from "./rules/holders.ts";
@@ -7,7 +7,7 @@ import { conversation, introduce } from "./rules/introduce.ts";
 import { purge, retry } from "./rules/keeping.ts";
 import { history, linesAfter } from "./rules/lines.ts";
 import { destinations, listMessages, listSessions } from "./rules/lists.ts";
-import { channelHello, completeOut, expireHosts, failOut, leaseOut } from "./rules/outbound.ts";
+import { channelHello, completeOut, expireDeliveries, expireHosts, failOut, leaseOut } from "./rules/outbound.ts";
 import {
   activeGroups,
   idleCandidates,
@@ -39,6 +39,7 @@ export const operations = {
   conversation,
   accept,
   acceptBatch,
+  isKnown,
   promoteDue,
   wishes,
   wish,
@@ -65,6 +66,7 @@ export const operations = {
   completeOut,
   failOut,
   expireHosts,
+  expireDeliveries,
   linesAfter,
   history,
   listSessions,
@@ -78,6 +80,7 @@ export const operations = {
 /** Only read: they run on their own handle after the commit of the batch, so that they never make it longer. */
 export const readOnly: ReadonlySet<CommandName> = new Set<CommandName>([
   "conversation",
+  "isKnown",
   "wishes",
   "wish",
   "idleCandidates",

@@ -23,6 +23,8 @@ export const sentences = {
   deliveryUnknown: (to: string, reason: string) =>
     `Nobody knows whether your message to "${to}" was delivered: ${reason}`,
   expired: (lastError: string) => `It could not be delivered within an hour. The last error: ${lastError}`,
+  tooManyPosts: (limit: number) => `This turn has sent ${limit} messages already; the rest belongs into its answer.`,
+  neverDelivered: "No adapter host has taken it within an hour.",
   turnOver: (turn: number) => `Turn ${turn} is not running any more.`,
   notHeld: (seqs: readonly number[]) => `The rows ${seqs.join(", ")} are not held by this runner.`,
   superseded: (session: string) => `Another runner, pod or epoch holds the session ${session} now.`,

@@ -119,7 +119,7 @@ describe("a full disk", () => {
     await using store = await open(join(folder.path, "queue.db"));
     const world = await worldOn(store);
     const accepted = await fillUp(world);
-    const error = await rejectsWith(world.say("one more"), "diskFull");
+    const error = await rejectsWith(world.say("z".repeat(60_000)), "diskFull");
     assert.ok(error.message.includes(folder.path));
     const whole = await Promise.allSettled([world.say("x".repeat(60_000)), world.say("y".repeat(60_000))]);
     assert.deepEqual(

@@ -336,7 +336,8 @@ export class QueueModel {
   }
 
   retryOut(row: ModelOut, now: number): void {
-    const fresh = { state: "pending", attempt: 0, uncertain: false, code: undefined, endedAt: undefined };
+    const uncertain = row.state === "unknown";
+    const fresh = { state: "pending", attempt: 0, uncertain, code: undefined, endedAt: undefined };
     Object.assign(row, { ...fresh, expiresAt: now + maxOutboundAgeMs });
     this.out = [...this.out.filter((each) => each !== row), row];
   }

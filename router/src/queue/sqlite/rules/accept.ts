@@ -14,8 +14,8 @@ const selectDuplicate = sql<[string, string], { id: string }>(
 );
 
 /** What a row changes in its session. */
-export const countAccepted = sql<[number, number, number, number, string]>(`
-  UPDATE sessions SET last_seq = ?, open_rows = open_rows + ?, max_running = ?, full_told = 0, last_active_at = ?
+export const countAccepted = sql<[number, number, number, number, number, string]>(`
+  UPDATE sessions SET last_seq = ?, open_rows = open_rows + ?, max_running = ?, full_told = min(full_told, ?), last_active_at = ?
   WHERE session = ?`);
 
 const markFullTold = sql<[string]>("UPDATE sessions SET full_told = 1 WHERE session = ?");
@@ -32,6 +32,9 @@ const insertDestination = sql<[string, string, string]>(
 
 const setCursor = sql<[string, string]>(`
   INSERT INTO channels (channel, cursor) VALUES (?, ?) ON CONFLICT (channel) DO UPDATE SET cursor = excluded.cursor`);
+
+export const isKnown = (tx: Transaction, session: string, dedupeKey: string): boolean =>
+  tx.get(selectDuplicate, session, dedupeKey) !== undefined;
 
 export function accept(tx: Transaction, event: AcceptEvent): { readonly outcomes: readonly AcceptOutcome[] } & Written {
   const outcomes = acceptEvent(tx, event);
@@ -61,7 +64,7 @@ function acceptRow(tx: Transaction, row: AcceptRow): AcceptOutcome {
   const seq = row.due > tx.now ? undefined : session.last_seq + 1;
   if (!insertRow(tx, row, { id, seq })) return duplicateOf(tx, row);
   const opened = row.trigger ? 1 : 0;
-  tx.run(countAccepted, seq ?? session.last_seq, opened, row.session.maxRunning, tx.now, session.session);
+  tx.run(countAccepted, seq ?? session.last_seq, opened, row.session.maxRunning, 1 - opened, tx.now, session.session);
   if (!known || session.conversation !== row.replyTo.conversation) addDestination(tx, row);
   return { outcome: "accepted", id, seq, wake: effectOf(tx, row, { session, seq }) };
 }

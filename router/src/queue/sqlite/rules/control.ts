@@ -29,7 +29,8 @@ const runningTurns = sql<[string, string], { session: string; turn: number }>(`
     SELECT min(first.seq) FROM messages_in first WHERE first.session = d.session AND first.state = 'leased') AS turn
   FROM destinations d
   WHERE d.conversation = ? AND EXISTS (
-    SELECT 1 FROM messages_in m WHERE m.session = d.session AND m.state = 'leased' AND m.conversation = ?)`);
+    SELECT 1 FROM messages_in m WHERE m.session = d.session AND m.state = 'leased' AND m.trigger = 1
+      AND m.conversation = ?)`);
 
 /** Control rows that the instance shall hear of now. */
 export function openControl(tx: Transaction, holder: Holder): ControlMessage[] {

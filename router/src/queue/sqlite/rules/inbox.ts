@@ -35,17 +35,18 @@ const countContext = sql<[string], { count: number }>(
   "SELECT count(*) AS count FROM messages_in WHERE session = ? AND trigger = 0 AND state = 'pending'",
 );
 
-const dropOldestContext = sql<[number, string, string]>(`
+const dropOldestContext = sql<[number, string, string, number]>(`
   UPDATE messages_in SET state = 'done', ended_at = ?, code = 'laneFull', reason = ?
-  WHERE position = (
+  WHERE position IN (
     SELECT position FROM messages_in WHERE session = ? AND trigger = 0 AND state = 'pending' AND seq > 0
-    ORDER BY seq LIMIT 1)`);
+    ORDER BY seq LIMIT ?)`);
 
-/** Keeps the waiting context of a session within its bound, after one more was written. */
+/** Keeps the waiting context of a session within its bound, after more of it began to wait. */
 export function boundContext(tx: Transaction, session: string): void {
   const count = tx.get(countContext, session)?.count ?? 0;
   if (count > maxContextRowsPerSession) {
-    tx.run(dropOldestContext, tx.now, sentences.contextFull(maxContextRowsPerSession), session);
+    const reason = sentences.contextFull(maxContextRowsPerSession);
+    tx.run(dropOldestContext, tx.now, reason, session, count - maxContextRowsPerSession);
   }
 }
 

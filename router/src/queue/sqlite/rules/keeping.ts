@@ -27,7 +27,7 @@ const raisePosition = sql<[]>("UPDATE sqlite_sequence SET seq = seq + 1 WHERE na
 
 const reopenOut = sql<[number, number]>(`
   UPDATE messages_out SET position = (SELECT seq FROM sqlite_sequence WHERE name = 'messages_out'),
-    state = 'pending', attempt = 0, uncertain = 0, retry_at = NULL, holder = NULL, expires_at = ?, ended_at = NULL,
+    state = 'pending', attempt = 0, uncertain = (state = 'unknown'), retry_at = NULL, holder = NULL, expires_at = ?, ended_at = NULL,
     code = NULL, reason = NULL
   WHERE position = ?`);
 

@@ -1,6 +1,7 @@
 import { backoffMs, outboundBackoff } from "@copepod/core/backoff";
 import type { Delivery } from "@copepod/core/channel-api";
 import { CopepodError } from "@copepod/core/errors";
+import { maxRetryAfterMs } from "@copepod/core/limits";
 import type { ChannelError } from "@copepod/core/messages";
 import type { Written } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
@@ -51,6 +52,10 @@ const markSent = sql<[number, string, number]>(`
 const postpone = sql<[number, string, number]>(`
   UPDATE messages_out SET state = 'pending', holder = NULL, uncertain = 0, retry_at = ?, reason = ? WHERE position = ?`);
 
+const selectExpired = sql<[number, number], OutRecord>(`
+  SELECT * FROM messages_out WHERE ended_at IS NULL AND expires_at <= ? AND state = 'pending' ORDER BY expires_at LIMIT ?`);
+
+const maxExpiredPerCall = 500;
 /** Lanes that one call looks at: bounds its time when very many wait for a retry. The next call goes on behind them. */
 const maxLanesPerLease = 2_000;
 /** Between two such calls that found nothing, so that a platform that is down keeps nobody busy. */
@@ -133,6 +138,17 @@ export function expireHosts(tx: Transaction): readonly string[] {
   });
 }
 
+/** Ends deliveries that nobody could make in time, whether no host came for them or each one ended over them. */
+export function expireDeliveries(tx: Transaction): Written {
+  for (const row of tx.all(selectExpired, tx.now, maxExpiredPerCall)) {
+    const isUncertain = row.uncertain === 1;
+    const reason = sentences.expired(row.reason ?? sentences.neverDelivered);
+    if (isUncertain) parkOut(tx, row, { state: "unknown", code: "outcomeUnknown", reason });
+    else parkOut(tx, row, { state: "dead", code: "expired", reason });
+  }
+  return tx.written();
+}
+
 /** Gives every adapter host the full lease time again, when the database is opened. */
 export function restartHostLeases(tx: Transaction): void {
   for (const { channel, host } of tx.all(selectHosts)) tx.hosts.restart(channel, host, tx.monotonic);
@@ -194,7 +210,12 @@ function tryLater(tx: Transaction, row: OutRecord, error: ChannelError): void {
     return;
   }
   const delay = isAuth ? outboundBackoff.maxMs : backoffMs(outboundBackoff, row.attempt, tx.random());
-  tx.run(postpone, tx.now + Math.max(delay, error.retryAfterMs ?? 0), error.message, row.position);
+  tx.run(
+    postpone,
+    tx.now + Math.max(delay, Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs)),
+    error.message,
+    row.position,
+  );
 }
 
 function requireHost(tx: Transaction, channel: string, instance: string): void {

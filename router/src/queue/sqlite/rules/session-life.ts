@@ -53,7 +53,7 @@ const selectWish = sql<[string], WishRecord>(`SELECT ${wishColumns} FROM session
 
 const selectIdle = sql<[string, number, number], { session: string }>(`
   SELECT session FROM sessions WHERE agent_group = ? AND wanted = 1 AND last_active_at < ?
-  ORDER BY last_active_at, session LIMIT ?`);
+  ORDER BY open_rows > 0, last_active_at, session LIMIT ?`);
 
 const selectActiveGroups = sql<[], { agent_group: string }>(`
   SELECT agent_group FROM sessions WHERE wanted = 1

@@ -1,6 +1,6 @@
 import { backoffMs, inboundBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
-import { maxInboundAttempts } from "@copepod/core/limits";
+import { maxInboundAttempts, maxPostsPerTurn, maxRetryAfterMs } from "@copepod/core/limits";
 import type { AgentMessage } from "@copepod/core/mailbox-api";
 import { inboundStates } from "@copepod/core/messages";
 import type { FailInput, FinishInput, Holder, Written } from "../../queue-store.ts";
@@ -42,6 +42,10 @@ const selectPosted = sql<[string, string], { seq: number }>(
   "SELECT seq FROM messages_out WHERE session = ? AND idempotency_key = ?",
 );
 
+const countPosted = sql<[string, string, string], { count: number }>(
+  "SELECT count(*) AS count FROM messages_out WHERE session = ? AND idempotency_key >= ? AND idempotency_key < ?",
+);
+
 export function post(
   tx: Transaction,
   holder: Holder,
@@ -51,6 +55,11 @@ export function post(
   const key = `${input.turn}/post/${hashOf(holder.session, input.turn, input.to, input.text, input.occurrence)}`;
   const posted = tx.get(selectPosted, holder.session, key);
   if (posted) return { seq: posted.seq, duplicate: true, ...tx.written() };
+  if (
+    (tx.get(countPosted, holder.session, `${input.turn}/post/`, `${input.turn}/post0`)?.count ?? 0) >= maxPostsPerTurn
+  ) {
+    throw new CopepodError("rateLimited", sentences.tooManyPosts(maxPostsPerTurn));
+  }
   const first = tx.get(selectLeased, holder.session, input.turn);
   if (!first) throw new CopepodError("conflict", sentences.turnOver(input.turn));
   const conversation = tx.get(selectDestination, holder.session, input.to)?.conversation;
@@ -177,7 +186,7 @@ function threadOf(tx: Transaction, session: SessionRecord, conversation: string)
 /** All rows of the turn wait for the same time, so that they stay one batch. */
 function tryLater(tx: Transaction, rows: readonly InRecord[], { message, retryAfterMs }: FailInput): void {
   const attempt = Math.max(1, ...rows.map((row) => row.attempt));
-  const delay = Math.max(backoffMs(inboundBackoff, attempt, tx.random()), retryAfterMs ?? 0);
+  const delay = Math.max(backoffMs(inboundBackoff, attempt, tx.random()), Math.min(retryAfterMs ?? 0, maxRetryAfterMs));
   const exhausted = rows.filter((row) => row.attempt >= maxInboundAttempts);
   buryIn(tx, exhausted, {
     code: "attemptsExhausted",

@@ -1,5 +1,6 @@
 import type { Wake } from "../../queue-store.ts";
 import { sql, type Transaction } from "../transaction.ts";
+import { boundContext } from "./inbox.ts";
 import type { SessionRecord } from "./records.ts";
 import { findSession } from "./sessions.ts";
 
@@ -92,16 +93,20 @@ function evictIdle(tx: Transaction, group: string): string | undefined {
 
 /** The session's pod is to go. Its runner may still speak, until the next wake raises the epoch. */
 export function putToSleep(tx: Transaction, session: string): void {
-  tx.run(releaseRows, session);
+  giveBackRows(tx, session);
   tx.run(unwant, session);
 }
 
 /** Ends the present instance, if there is one: its rows are pending again, and it is refused for good. */
 export function endInstance(tx: Transaction, session: SessionRecord): void {
-  tx.run(releaseRows, session.session);
+  giveBackRows(tx, session.session);
   if (session.instance === null) return;
   markEnded(tx, session.session, session.instance);
   tx.run(forgetInstance, session.session);
+}
+
+function giveBackRows(tx: Transaction, session: string): void {
+  if (tx.run(releaseRows, session) > 0) boundContext(tx, session);
 }
 
 export function markEnded(tx: Transaction, owner: string, id: string): void {
