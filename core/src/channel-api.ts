@@ -22,6 +22,12 @@ export const inboundEventSchema = z.object({
 export type InboundEvent = z.output<typeof inboundEventSchema>;
 export type InboundEventInput = z.input<typeof inboundEventSchema>;
 
+/** An event whose text the router can't take, such as one that is too long: refused with a row, and told. */
+export const unreadableEventSchema = inboundEventSchema
+  .omit({ text: true, quote: true })
+  .extend({ reason: z.string().min(1).max(500) });
+export type UnreadableEvent = z.output<typeof unreadableEventSchema>;
+
 /** What an adapter can do, as data. */
 export const abilitiesSchema = z.object({
   /** `native`: the platform drops a repeat of the same idempotency key. */
@@ -75,6 +81,7 @@ export const channelApi = {
     input: z.object({
       instance,
       events: z.array(inboundEventSchema).max(maxEventsPerAccept),
+      unreadable: z.array(unreadableEventSchema).max(maxEventsPerAccept).default([]),
       cursor: z.string().max(4_096).optional(),
     }),
     output: z.object({ accepted: z.int(), duplicates: z.int(), refused: z.int() }),

@@ -42,8 +42,9 @@ export function createChannelHandlers(deps: ChannelDeps): ChannelHandlers {
       announcer.written({ channels: [caller], conversations: [] });
       return { channel: caller, config: channel.spec.config, ...(cursor === undefined ? {} : { cursor }) };
     },
-    accept: async ({ events, cursor }, { caller }) => {
-      return (await deps.inbound.accept({ channel: caller, events, cursor })).counts;
+    accept: async ({ events, unreadable, cursor }, { caller }) => {
+      const refused = unreadable.map(({ reason, ...event }) => ({ ...event, text: "", unreadable: reason }));
+      return (await deps.inbound.accept({ channel: caller, events: [...events, ...refused], cursor })).counts;
     },
     lease: async (input, context) => await lease(deps, input, context),
     complete: async ({ instance, id, platformMessageId }, { caller }) => {

@@ -74,14 +74,15 @@ async function build() {
     metrics: new RouterMetrics(),
     clock,
   });
-  const send = async (...keys: string[]) =>
-    (await inbound.accept({ channel: "default/chat", events: keys.map(event) })).counts;
+  const accept = async (events: Parameters<Inbound["accept"]>[0]["events"]) =>
+    (await inbound.accept({ channel: "default/chat", events })).counts;
+  const send = async (...keys: string[]) => await accept(keys.map(event));
   const dispose = async () => {
     ending.abort();
     await store[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   };
-  return { send, store, outages, [Symbol.asyncDispose]: dispose };
+  return { accept, send, store, outages, [Symbol.asyncDispose]: dispose };
 }
 
 describe("what a platform said", () => {
@@ -98,6 +99,17 @@ describe("what a platform said", () => {
     assert.deepEqual(
       dead.map(({ code, text }) => [code, text]),
       [["rateLimited", ""]],
+    );
+  });
+
+  it("leaves a row and a sentence when its text can't be taken", async () => {
+    await using router = await build();
+    const broken = { ...event("1"), text: "", unreadable: "text: too long" };
+    assert.equal((await router.accept([broken])).refused, 1);
+    const dead = await router.store.listMessages({ session: "", state: "dead", kind: undefined, limit: 10 });
+    assert.deepEqual(
+      dead.map(({ code, reason }) => [code, reason]),
+      [["invalid", "Your message could not be taken: text: too long."]],
     );
   });
 

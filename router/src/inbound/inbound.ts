@@ -38,10 +38,15 @@ export interface InboundDeps {
   readonly clock: Clock;
 }
 
+interface Heard extends InboundEvent {
+  /** Why the text can't be taken. */
+  readonly unreadable?: string;
+}
+
 export interface AcceptInput {
   /** Row key of the Channel. */
   readonly channel: string;
-  readonly events: readonly InboundEvent[];
+  readonly events: readonly Heard[];
   readonly cursor?: string | undefined;
   readonly chosenGroup?: string | undefined;
 }
@@ -108,7 +113,7 @@ export class Inbound {
     return channel;
   }
 
-  async #plan(event: InboundEvent, channel: Channel, { channel: key, chosenGroup }: AcceptInput): Promise<Planned> {
+  async #plan(event: Heard, channel: Channel, { channel: key, chosenGroup }: AcceptInput): Promise<Planned> {
     const { namespace, name: channelName } = splitKey(key);
     const conversation = await this.#deps.directory.introduce(
       {
@@ -122,7 +127,8 @@ export class Inbound {
       event.sender,
     );
     const resources = this.#deps.resources.current();
-    const decisions = route({ namespace, channelName, channel, event, chosenGroup, resources });
+    const routed = route({ namespace, channelName, channel, event, chosenGroup, resources });
+    const decisions = event.unreadable === undefined ? routed : refuseAll(routed, event.unreadable);
     const rows = decisions.flatMap((decision) => this.#rowOf(decision, event, conversation));
     const sender = keyOf(key, event.sender.id);
     const charged = decisions.length > 0 && this.#deps.limiter.admit(sender, channel.spec.senderRatePerMinute);
@@ -222,6 +228,12 @@ export class Inbound {
     }
     announcer.sessionChanged(session);
   }
+}
+
+/** Instead of starting turns, an event is refused; where it would start none, it is dropped as before. */
+function refuseAll(decisions: readonly Decision[], reason: string): Decision[] {
+  if (!decisions.some((decision) => decision.kind === "deliver" && decision.trigger)) return [];
+  return [{ kind: "refuse", code: "invalid", reason: `Your message could not be taken: ${reason}.` }];
 }
 
 const reminderOf = (code: ErrorCode, { id }: Conversation): string => `${code} ${id}`;

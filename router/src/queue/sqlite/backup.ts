@@ -4,13 +4,16 @@ import { dirname, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { CopepodError } from "@copepod/core/errors";
 
+/** Files of the queue itself, by what stands behind its name. */
+const ownEndings = ["", "-wal", "-shm", "-journal", ".holder", ".holder-journal"];
+
 /**
  * Copies the database while it is in use, to a file that is whole or not there. A thread with its own handle reads one
  * consistent state, so that the writes that go on meanwhile neither wait nor make it start over.
  * @throws CopepodError invalid when the target is the queue itself, unavailable when the copy can't be written
  */
 export async function backupDatabase(path: string, target: string): Promise<{ readonly bytes: number }> {
-  if (resolve(path) === resolve(target)) {
+  if (ownEndings.some((ending) => resolve(`${path}${ending}`) === resolve(target))) {
     throw new CopepodError("invalid", `The backup can't be written over the queue itself: ${target}`);
   }
   const temporary = `${target}.${process.pid}.partial`;

@@ -21,8 +21,15 @@ export function holdDatabase(path: string, startedAt: number): () => void {
   } catch (error) {
     const held = isBusy(error) ? heldBy(database, path) : undefined;
     database.close();
-    throw held ?? error;
+    throw held ?? damaged(error, path) ?? error;
   }
+}
+
+function damaged(error: unknown, path: string): CopepodError | undefined {
+  if (!(error instanceof Database.SqliteError) || !["SQLITE_NOTADB", "SQLITE_CORRUPT"].includes(error.code))
+    return undefined;
+  const message = `The lock file ${path}.holder is damaged. It holds no messages: delete it and start again.`;
+  return new CopepodError("databaseDamaged", message, { cause: error });
 }
 
 function heldBy(database: Database.Database, path: string): CopepodError {
