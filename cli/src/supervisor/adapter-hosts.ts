@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "@copepod/core/supervisor-api";
 import { folderName } from "../home/layout.ts";
@@ -49,16 +49,15 @@ export class AdapterHosts {
     const superfluous = [...this.#hosts].filter(([channel, host]) => wanted.get(channel) !== host.type);
     await Promise.all(superfluous.map(([channel, host]) => this.#end(channel, host, graceMs)));
     for (const [channel, type] of wanted) {
-      if (!this.#hosts.has(channel)) await this.#start(channel, type);
+      if (!this.#hosts.has(channel)) this.#start(channel, type);
     }
   }
 
-  async #start(channel: string, type: string): Promise<void> {
-    const { places, childEnvironment, scripts, startChild, openLog } = this.#deps;
+  #start(channel: string, type: string): void {
+    const { places, childEnvironment, scripts, startChild, ensureRunFolder, openLog } = this.#deps;
     const token = randomBytes(32).toString("base64url");
     const tokenHash = createHash("sha256").update(token).digest("hex");
     const tokenFile = join(places.run.hosts, folderName(channel));
-    await writeFile(tokenFile, token, { mode: 0o600 });
     const tell = (phase: Host["phase"], reason?: string) =>
       this.#list.setHost(channel, { channel, tokenHash, phase, ...(reason === undefined ? {} : { reason }) });
     tell("Starting");
@@ -67,7 +66,11 @@ export class AdapterHosts {
     const kept = keepRunning(
       {
         name: `adapter host of ${channel}`,
-        start: () => startChild({ script: scripts.host, env, log }),
+        start: () => {
+          ensureRunFolder();
+          writeFileSync(tokenFile, token, { mode: 0o600 });
+          return startChild({ script: scripts.host, env, log });
+        },
         onStarted: () => tell("Running"),
         onFailing: (reason) => {
           tell("Failed", reason);

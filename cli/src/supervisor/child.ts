@@ -26,6 +26,7 @@ export interface Child {
   kill(): void;
 }
 
+/** Throws when it can't start the program as it should be; then nothing of it is left. */
 export type StartChild = (command: Command) => Child;
 
 /**
@@ -37,10 +38,10 @@ export function createStartChild(childrenFolder: string): StartChild {
   return ({ script, env, log }) => {
     const child = spawn(process.execPath, [script], { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
     const { pid } = child;
-    const note = pid === undefined ? undefined : join(childrenFolder, String(pid));
-    if (pid !== undefined && note) writeFileSync(note, processIdentity(pid) ?? "");
-    const exited = waitForExit(child, log).finally(() => {
-      if (note) rmSync(note, { force: true });
+    const ended = waitForExit(child, log);
+    const note = pid === undefined ? undefined : writeNote(childrenFolder, pid);
+    const exited = ended.finally(() => {
+      if (note) removeNote(note);
     });
     return {
       exited,
@@ -48,6 +49,27 @@ export function createStartChild(childrenFolder: string): StartChild {
       kill: () => pid !== undefined && killGroup(pid),
     };
   };
+}
+
+/** Without its note, a child could not be ended by the next supervisor: it must not live. */
+function writeNote(childrenFolder: string, pid: number): string {
+  const note = join(childrenFolder, String(pid));
+  try {
+    writeFileSync(note, processIdentity(pid) ?? "");
+    return note;
+  } catch (error) {
+    killGroup(pid);
+    removeNote(note);
+    throw error;
+  }
+}
+
+function removeNote(note: string): void {
+  try {
+    rmSync(note, { force: true });
+  } catch {
+    // A note of a process that is gone says nothing.
+  }
 }
 
 function waitForExit(child: ChildProcess, log: LogFile): Promise<Exit> {

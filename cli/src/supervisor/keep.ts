@@ -1,19 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Child } from "./child.ts";
-import { decideRestart, describeExit, maxFailedStarts } from "./restart.ts";
+import { decideRestart, describeExit, type Exit, maxFailedStarts } from "./restart.ts";
 
 export interface KeepDeps {
   /** Milliseconds that never jump. */
   monotonic(): number;
   /** In [0, 1). */
   random(): number;
-  readonly log: Pick<Logger, "info" | "warn">;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
 }
 
 export interface Program {
   /** For the log: program, and what it serves. */
   readonly name: string;
+  /** May throw: that is a failed start like that of a process which ends at once. */
   start(): Child;
   /** Called after each start. */
   onStarted?(): void;
@@ -34,16 +35,13 @@ export interface Kept {
 export function keepRunning(program: Program, deps: KeepDeps): Kept {
   const ending = new AbortController();
   let child: Child | undefined;
-  const done = run();
+  const done = run().catch((error: unknown) => deps.log.error({ program: program.name, err: error }, "given up"));
 
   async function run(): Promise<void> {
     let failures = 0;
     while (!ending.signal.aborted) {
       const startedAt = deps.monotonic();
-      child = program.start();
-      program.onStarted?.();
-      const exit = await child.exited;
-      child = undefined;
+      const exit = await live();
       if (ending.signal.aborted) {
         deps.log.info({ program: program.name, reason: describeExit(exit) }, "process ended");
         return;
@@ -58,6 +56,19 @@ export function keepRunning(program: Program, deps: KeepDeps): Kept {
       program.onEnded?.(next.reason);
       if (failures >= maxFailedStarts && !program.onFailing(next.reason)) return;
       await delay(next.delayMs, undefined, { signal: ending.signal }).catch(() => {});
+    }
+  }
+
+  async function live(): Promise<Exit> {
+    try {
+      child = program.start();
+      program.onStarted?.();
+      return await child.exited;
+    } catch (error) {
+      child?.kill();
+      return { code: null, signal: null, lastWords: error instanceof Error ? error.message : String(error) };
+    } finally {
+      child = undefined;
     }
   }
 

@@ -8,10 +8,11 @@ import { homeLayout, type RunLayout, runFolderFor, runLayout } from "../home/lay
 import { type ApiServer, serveApi } from "../http/serve-api.ts";
 import { createStartChild } from "./child.ts";
 import { commonEnvironment } from "./commands.ts";
+import { type LastingServer, serveLasting } from "./lasting-server.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
-import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder } from "./run-folder.ts";
+import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder, renewRunFolder } from "./run-folder.ts";
 import { Supervisor } from "./supervisor.ts";
 import { defaultGraces, type Graces, type Scripts } from "./supervisor-deps.ts";
 
@@ -53,12 +54,17 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     const own = openLogFile(join(home.logs, "supervisor.log"));
     const log = pino({ level: config.logLevel }, own);
     if (orphans > 0) log.warn({ orphans }, "processes of a killed supervisor ended");
+    let server: LastingServer | undefined;
     const supervisor = new Supervisor({
       places: { home, run, logLevel: config.logLevel },
       scripts: options.scripts ?? installedScripts(),
       childEnvironment: commonEnvironment(config.own, config.logLevel),
       graces: options.graces ?? defaultGraces,
       startChild: createStartChild(run.children),
+      ensureRunFolder: () => {
+        if (renewRunFolder(run, uid)) log.warn({ run: run.folder }, "run folder was removed; made again");
+        server?.renew();
+      },
       openLog: (name) => openLogFile(join(home.logs, `${name}.log`)),
       monotonic: () => performance.now(),
       random: options.random ?? Math.random,
@@ -68,13 +74,13 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
       log,
       say: options.say,
     });
-    const server = await serveSupervisor(supervisor, run.supervisorSocket);
+    server = await serveLasting(() => serveSupervisor(supervisor, run.supervisorSocket), log);
     await linkRunFolder(home, run.folder);
     log.info({ home: home.home, run: run.folder }, "supervisor started");
     supervisor.startRouter();
     const closeAll = async () => {
       await supervisor.close();
-      await server[Symbol.asyncDispose]();
+      await server?.[Symbol.asyncDispose]();
       log.info("supervisor ended");
       await rm(run.folder, { recursive: true, force: true });
       await rm(home.runLink, { force: true });

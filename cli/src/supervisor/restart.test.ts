@@ -30,5 +30,7 @@ describe("the restart of a process", () => {
   it("says how a process ended, with its last words", () => {
     assert.equal(describeExit(crashed), "ended with exit code 1: Error: no");
     assert.equal(describeExit(killed), "ended by SIGKILL");
+    const stillborn: Exit = { code: null, signal: null, lastWords: "ENOSPC" };
+    assert.equal(describeExit(stillborn), "could not be started: ENOSPC");
   });
 });

@@ -5,7 +5,7 @@ const startedAfterMs = 10_000;
 /** After so many failed starts in a row, somebody has to be told. */
 export const maxFailedStarts = 5;
 
-/** How a process ended. */
+/** How a process ended. Neither code nor signal: it never came to life. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -39,8 +39,13 @@ export function decideRestart({ exit, livedMs, failures, random }: Ended): Resta
 }
 
 export function describeExit(exit: Exit): string {
-  const how = exit.signal ? `ended by ${exit.signal}` : `ended with exit code ${exit.code ?? "unknown"}`;
+  const how = howEnded(exit);
   return exit.lastWords && !wasKilled(exit) ? `${how}: ${exit.lastWords}` : how;
+}
+
+function howEnded({ code, signal }: Exit): string {
+  if (signal) return `ended by ${signal}`;
+  return code === null ? "could not be started" : `ended with exit code ${code}`;
 }
 
 /** Its last words then have nothing to do with its end. */

@@ -1,3 +1,4 @@
+import { lstatSync, mkdirSync } from "node:fs";
 import { chmod, lstat, mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
@@ -9,15 +10,31 @@ import { type HomeLayout, type RunLayout, runLayout } from "../home/layout.ts";
  */
 export async function prepareRunFolder(folder: string, uid: number): Promise<RunLayout> {
   await mkdir(folder, { mode: 0o700, recursive: true });
-  if (!(await isOwnFolder(folder, uid))) {
-    throw new CopepodError("forbidden", `${folder} belongs to somebody else; remove it or set XDG_RUNTIME_DIR`);
-  }
+  if (!(await isOwnFolder(folder, uid))) throw foreignFolder(folder);
   await chmod(folder, 0o700);
   const layout = runLayout(folder);
   for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
-  for (const path of [layout.sessions, layout.hosts, layout.children]) await mkdir(path, { mode: 0o700 });
+  for (const path of foldersIn(layout)) await mkdir(path, { mode: 0o700 });
   return layout;
 }
+
+/**
+ * Makes what is missing of a run folder that somebody has removed under a running supervisor.
+ * @returns whether the whole folder was missing
+ * @throws CopepodError `forbidden` when it belongs to somebody else now, and what the file system throws
+ */
+export function renewRunFolder(layout: RunLayout, uid: number): boolean {
+  const made = mkdirSync(layout.folder, { mode: 0o700, recursive: true });
+  const found = lstatSync(layout.folder);
+  if (!found.isDirectory() || found.uid !== uid) throw foreignFolder(layout.folder);
+  for (const path of foldersIn(layout)) mkdirSync(path, { mode: 0o700, recursive: true });
+  return made !== undefined;
+}
+
+const foldersIn = ({ sessions, hosts, children }: RunLayout): readonly string[] => [sessions, hosts, children];
+
+const foreignFolder = (folder: string): CopepodError =>
+  new CopepodError("forbidden", `${folder} belongs to somebody else; remove it or set XDG_RUNTIME_DIR`);
 
 /** A real folder of this user. What lies in a folder of somebody else is not to be believed. */
 export async function isOwnFolder(path: string, uid: number): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod } from "@copepod/core/supervisor-api";
 import { folderName } from "../home/layout.ts";
@@ -28,7 +29,7 @@ export class SessionPod {
   readonly #token = randomBytes(32).toString("base64url");
   readonly #kept: Kept[] = [];
   readonly #logs: LogFile[] = [];
-  readonly #prepared: Promise<void>;
+  readonly #started = new Set<string>();
 
   /**
    * @param publish called with each state of the pod, the first time before anything is started.
@@ -45,9 +46,10 @@ export class SessionPod {
       short: this.#podUid.replaceAll("-", "").slice(0, 12),
     });
     this.#tell("Starting");
-    this.#prepared = this.#start().catch((error: Error) => {
-      this.#fail(`the session has no folder: ${error.message}`);
-    });
+    const placeholder = randomBytes(32).toString("base64url");
+    const { places, scripts } = deps;
+    this.#keep("proxy", scripts.proxy, proxyEnvironment(places, this.#folders, placeholder));
+    this.#keep("runner", scripts.runner, runnerEnvironment(this.#folders, placeholder));
   }
 
   get stage(): PodState["stage"] {
@@ -58,25 +60,17 @@ export class SessionPod {
   async end(graceMs: number): Promise<void> {
     if (this.#stage === "up") this.#tell("Draining");
     this.#stage = "ending";
-    await this.#prepared;
     await Promise.all(this.#kept.map((one) => one.end(graceMs)));
     for (const log of this.#logs) log[Symbol.dispose]();
-    await rm(dirname(this.#folders.proxySocket), { recursive: true, force: true });
+    // What stays is in the way of nothing: the folder's name is this pod's.
+    await rm(dirname(this.#folders.proxySocket), { recursive: true, force: true }).catch((error: unknown) => {
+      this.#deps.log.warn({ session: this.#input.session, err: error }, "folder of an ended session stays");
+    });
   }
 
   /** Ends the grace time of a running `end`. */
   kill(): void {
     for (const one of this.#kept) one.kill();
-  }
-
-  async #start(): Promise<void> {
-    await prepare(this.#folders, this.#token);
-    if (this.#stage !== "up") return;
-    const placeholder = randomBytes(32).toString("base64url");
-    const { places, scripts } = this.#deps;
-    this.#keep("proxy", scripts.proxy, proxyEnvironment(places, this.#folders, placeholder));
-    this.#keep("runner", scripts.runner, runnerEnvironment(this.#folders, placeholder));
-    this.#tell("Running");
   }
 
   #keep(program: "proxy" | "runner", script: string, env: Readonly<Record<string, string>>): void {
@@ -87,7 +81,12 @@ export class SessionPod {
       keepRunning(
         {
           name: `${program} of ${this.#input.session}`,
-          start: () => this.#deps.startChild(command),
+          start: () => {
+            this.#deps.ensureRunFolder();
+            prepare(this.#folders, this.#token);
+            return this.#deps.startChild(command);
+          },
+          onStarted: () => this.#hearStarted(program),
           onFailing: (reason) => {
             this.#fail(`the ${program} ${reason}`);
             return false;
@@ -96,6 +95,13 @@ export class SessionPod {
         this.#deps,
       ),
     );
+  }
+
+  /** Running is said once, when both were started. */
+  #hearStarted(program: "proxy" | "runner"): void {
+    if (this.#started.size === 2) return;
+    this.#started.add(program);
+    if (this.#started.size === 2 && this.#stage === "up") this.#tell("Running");
   }
 
   #fail(reason: string): void {
@@ -118,10 +124,12 @@ export class SessionPod {
   }
 }
 
-/** The agent's folders stay for ever; what is in the run folder belongs to this pair. */
-async function prepare(folders: PairFolders, token: string): Promise<void> {
-  await mkdir(folders.instructions, { recursive: true, mode: 0o700 });
-  await writeFile(folders.tokenFile, token, { mode: 0o600 });
-  await mkdir(join(folders.workspace, "home"), { recursive: true, mode: 0o700 });
-  await mkdir(folders.agentDir, { recursive: true, mode: 0o700 });
+/** The agent's folders stay for ever; what is in the run folder belongs to this pair. May be done again. */
+function prepare(folders: PairFolders, token: string): void {
+  mkdirSync(folders.instructions, { recursive: true, mode: 0o700 });
+  // The other program of the pair may be reading the token just now.
+  writeFileSync(`${folders.tokenFile}.new`, token, { mode: 0o600 });
+  renameSync(`${folders.tokenFile}.new`, folders.tokenFile);
+  mkdirSync(join(folders.workspace, "home"), { recursive: true, mode: 0o700 });
+  mkdirSync(folders.agentDir, { recursive: true, mode: 0o700 });
 }

@@ -30,6 +30,8 @@ export interface SupervisorDeps extends KeepDeps {
   readonly childEnvironment: Readonly<Record<string, string>>;
   readonly graces: Graces;
   readonly startChild: StartChild;
+  /** To be called before anything is put into the run folder: makes again what was removed of it. Throws if it can't. */
+  ensureRunFolder(): void;
   /** @param name without folder and suffix. */
   openLog(name: string): LogFile;
   /** Owns a promise that nobody awaits; its failure is a fault, and is logged. */

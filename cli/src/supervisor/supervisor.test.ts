@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { describe, it } from "node:test";
 import type { Pod } from "@copepod/core/supervisor-api";
+import { connectSupervisor } from "../http/connect.ts";
 import { isAlive, startTestSystem, until } from "./fixtures/harness.ts";
 
 const session = "default/helper-0123456789ab";
@@ -166,6 +167,44 @@ describe("the router", () => {
   it("is given up when it never came as far as to speak to the supervisor", async () => {
     await using test = await startTestSystem({ router: "failing" });
     assert.match(await test.system.routerFailed, /exit code 7: Error: the fixture fails on purpose/);
+  });
+});
+
+describe("a run folder that is removed under a running supervisor", () => {
+  it("is made again, with the socket, when a child has to be started, and the children come back", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
+    const logs = ["router", "host-a", "proxy-helper-0123456789ab", "runner-helper-0123456789ab"];
+    const pids: number[] = [];
+    for (const log of logs) pids.push((await until(async () => (await test.started(log))[0], log)).pid);
+    await rm(test.system.run.folder, { recursive: true });
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    for (const log of logs) await until(async () => (await test.started(log))[1], `${log} again`);
+    await until(() => existsSync(test.system.run.supervisorSocket), "the socket");
+    const { supervisor, close } = connectSupervisor(test.system.run);
+    const { pods, hosts } = await supervisor.watch({ version: -1, waitMs: 0 });
+    await close();
+    assert.deepEqual([pods[0]?.phase, hosts[0]?.phase], ["Running", "Running"]);
+    const [, proxy] = await test.started("proxy-helper-0123456789ab");
+    const token = await readFile(proxy?.env.COPEPOD_TOKEN_FILE ?? "", "utf8");
+    assert.equal(createHash("sha256").update(token).digest("hex"), pods[0]?.tokenHash);
+  });
+
+  it("is waited for, with a reason, while it can't be made", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
+    const logs = ["router", "host-a", "runner-helper-0123456789ab"];
+    const pids: number[] = [];
+    for (const log of logs) pids.push((await until(async () => (await test.started(log))[0], log)).pid);
+    await rm(test.system.run.folder, { recursive: true });
+    await writeFile(test.system.run.folder, "in the way");
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    const failed = await test.pod(session, (pod) => pod?.phase === "Failed");
+    assert.match(failed?.reason ?? "", /^the runner could not be started: EEXIST/);
+    await rm(test.system.run.folder);
+    for (const log of ["router", "host-a"]) await until(async () => (await test.started(log))[1], `${log} again`);
   });
 });
 

@@ -33,14 +33,17 @@ export class Supervisor {
   }
 
   startRouter(): void {
-    const { places, scripts, childEnvironment, startChild, openLog, say } = this.#deps;
+    const { places, scripts, childEnvironment, startChild, ensureRunFolder, openLog, say } = this.#deps;
     const env = { ...childEnvironment, ...routerEnvironment(places) };
     const log = openLog("router");
     let said = "";
     this.#router = keepRunning(
       {
         name: "router",
-        start: () => startChild({ script: scripts.router, env, log }),
+        start: () => {
+          ensureRunFolder();
+          return startChild({ script: scripts.router, env, log });
+        },
         onEnded: (reason) => {
           if (isLasting(reason) && !this.#routerHeard) this.#routerFailed.resolve(reason);
           else if (reason !== said) say(`The router ${reason}; starting it again.`);
