@@ -66,6 +66,23 @@ describe("a session that is wanted", () => {
     await assert.rejects(late, { code: "superseded" });
   });
 
+  it("may start again at a smaller epoch when nothing of it runs", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 5, group });
+    await test.pod(session, isRunning);
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 6, group });
+    await test.pod(session, isGone);
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    assert.equal((await test.pod(session, isRunning))?.epoch, 1);
+  });
+
+  it("that was never started refuses no epoch", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 6, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    assert.equal((await test.pod(session, isRunning))?.epoch, 1);
+  });
+
   it("fails with a reason after five starts that failed, and rests until a greater epoch", async () => {
     await using test = await startTestSystem({ runner: "failing" });
     await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });

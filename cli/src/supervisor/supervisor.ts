@@ -58,7 +58,7 @@ export class Supervisor {
     );
   }
 
-  /** @throws CopepodError `superseded` for an epoch before the last one, `invalid` for a name that can't be a folder */
+  /** @throws CopepodError `superseded` for an epoch before the last one while anything of the session runs, `invalid` for a name that can't be a folder */
   putWanted(session: string, wish: Wish): void {
     this.#assertOpen();
     folderName(session);
@@ -111,6 +111,8 @@ export class Supervisor {
     const pod = this.#pods.get(session);
     const step = decide({ wish: this.#wishes.get(session), pod, closing: this.#closing });
     if (step) this.#apply(session, step);
+    // Only what runs may refuse a smaller epoch: a router whose older queue was restored counts from there again.
+    else if (!pod) this.#wishes.delete(session);
   }
 
   #apply(session: string, step: Step): void {
