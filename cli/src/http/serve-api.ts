@@ -1,7 +1,7 @@
 import { chmod } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Api, Endpoint, Handlers } from "@copepod/core/endpoint";
-import { CopepodError, parseInput, statusOf } from "@copepod/core/errors";
+import { CopepodError, codeOf, parseInput, statusOf } from "@copepod/core/errors";
 import { maxBodyBytes } from "@copepod/core/limits";
 
 /** What a handler learns beside its input. */
@@ -14,11 +14,17 @@ export interface ApiServer extends AsyncDisposable {
   readonly socketPath: string;
 }
 
+export interface Place {
+  readonly socketPath: string;
+  /** Called with what the caller learns only as "internal", and with the call. */
+  onFault(error: unknown, call: string): void;
+}
+
 /** Serves an API of core on a Unix socket that only its owner may use. */
 export async function serveApi<A extends Api>(
   api: A,
   handlers: Handlers<A, CallContext>,
-  socketPath: string,
+  { socketPath, onFault }: Place,
 ): Promise<ApiServer> {
   const routes = Object.entries(api).map(([name, definition]) => ({
     definition,
@@ -27,7 +33,11 @@ export async function serveApi<A extends Api>(
     handle: handlers[name] as (input: unknown, context: CallContext) => Promise<unknown>,
   }));
   const server = createServer((request, response) => {
-    answer(routes, request, response).catch((error: unknown) => response.destroy(toError(error)));
+    const fault = (error: unknown) => onFault(error, `${request.method} ${request.url}`);
+    answer({ routes, fault }, request, response).catch((error: unknown) => {
+      fault(error);
+      response.destroy();
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -50,17 +60,24 @@ interface Route {
   readonly handle: (input: unknown, context: CallContext) => Promise<unknown>;
 }
 
-async function answer(routes: readonly Route[], request: IncomingMessage, response: ServerResponse): Promise<void> {
+interface Served {
+  readonly routes: readonly Route[];
+  fault(error: unknown): void;
+}
+
+async function answer(served: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   try {
-    const { route, input } = await match(routes, request);
+    const { route, input } = await match(served.routes, request);
     const parsed = parseInput(route.definition.input, input);
     reply(response, 200, await route.handle(parsed, { signal: gone.signal }));
   } catch (error) {
-    const known =
-      error instanceof CopepodError ? error : new CopepodError("internal", "a fault inside Copepod", { cause: error });
-    reply(response, statusOf(known.code), { error: { code: known.code, message: known.message } });
+    const code = codeOf(error);
+    // A caller that has left aborts the reading of its request; that is no fault.
+    if (code === "internal" && !gone.signal.aborted) served.fault(error);
+    const message = error instanceof CopepodError ? error.message : "a fault inside Copepod";
+    reply(response, statusOf(code), { error: { code, message } });
   }
 }
 
@@ -98,5 +115,3 @@ function reply(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(body));
 }
-
-const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -2,7 +2,7 @@ import { mkdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { supervisorApi } from "@copepod/core/supervisor-api";
-import pino from "pino";
+import pino, { type Logger } from "pino";
 import type { CliConfig } from "../config.ts";
 import { homeLayout, type RunLayout, runFolderFor, runLayout } from "../home/layout.ts";
 import { type ApiServer, serveApi } from "../http/serve-api.ts";
@@ -74,7 +74,7 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
       log,
       say: options.say,
     });
-    server = await serveLasting(() => serveSupervisor(supervisor, run.supervisorSocket), log);
+    server = await serveLasting(() => serveSupervisor(supervisor, run.supervisorSocket, log), log);
     await linkRunFolder(home, run.folder);
     log.info({ home: home.home, run: run.folder }, "supervisor started");
     supervisor.startRouter();
@@ -113,7 +113,7 @@ async function endLeftBehind(folders: readonly string[], uid: number): Promise<n
   return ended;
 }
 
-function serveSupervisor(supervisor: Supervisor, socketPath: string): Promise<ApiServer> {
+function serveSupervisor(supervisor: Supervisor, socketPath: string, log: Logger): Promise<ApiServer> {
   return serveApi(
     supervisorApi,
     {
@@ -130,7 +130,7 @@ function serveSupervisor(supervisor: Supervisor, socketPath: string): Promise<Ap
         return { ...rest, pods: [...pods], hosts: [...hosts] };
       },
     },
-    socketPath,
+    { socketPath, onFault: (error, call) => log.error({ err: error, call }, "call failed") },
   );
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, rm, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import type { Pod } from "@copepod/core/supervisor-api";
 import { connectSupervisor } from "../http/connect.ts";
@@ -166,6 +166,19 @@ describe("channels with external adapters", () => {
       ["default/b"],
     );
     assert.equal(isAlive(host?.pid ?? 0), false);
+  });
+});
+
+describe("a host whose token file can't be written", () => {
+  it("is tried again, and holds up no other host", async () => {
+    await using test = await startTestSystem();
+    const inTheWay = join(test.system.run.hosts, "a");
+    await mkdir(inTheWay);
+    const channels = ["default/a", "default/b"].map((channel) => ({ channel, type: "test" }));
+    await test.supervisor.putChannels({ channels });
+    await until(async () => (await test.started("host-b"))[0], "the other host");
+    await rm(inTheWay, { recursive: true });
+    await until(async () => (await test.started("host-a"))[0], "the host");
   });
 });
 

@@ -60,7 +60,7 @@ export class FakeRouter implements AsyncDisposable {
   }
 
   async serve(): Promise<void> {
-    this.#server = serveApi(adminApi, this.#handlers(), this.socketPath);
+    this.#server = serveApi(adminApi, this.#handlers(), { socketPath: this.socketPath, onFault: console.error });
     await this.#server;
   }
 
