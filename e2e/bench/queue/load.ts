@@ -6,6 +6,8 @@ export interface Load {
   readonly durationMs: number;
   /** The next request, as bytes on the wire. */
   readonly nextRequest: () => Buffer;
+  /** Requests per second over all connections; without it each sends as soon as it has its answer. */
+  readonly perSecond?: number;
 }
 
 export interface LoadResult {
@@ -16,15 +18,17 @@ export interface LoadResult {
 }
 
 /**
- * A closed loop over raw sockets: each connection sends its next request when the answer of the one before is there. As
- * little as possible is parsed, since this shares the machine with what it measures. Anything but a 200 is an error.
+ * A closed loop over raw sockets: each connection sends its next request when the answer of the one before is there, or
+ * at a steady rate. As little as possible is parsed, since this shares the machine with what it measures. Anything but a 200 is an error.
  */
-export async function runLoad({ socketPath, connections, durationMs, nextRequest }: Load): Promise<LoadResult> {
+export async function runLoad(load: Load): Promise<LoadResult> {
+  const { socketPath, connections, durationMs, nextRequest, perSecond } = load;
+  const intervalMs = perSecond === undefined ? 0 : (connections / perSecond) * 1_000;
   const latencies: number[] = [];
   const started = performance.now();
   const deadline = started + durationMs;
   const loops = Array.from({ length: connections }, () =>
-    runConnection({ socketPath, deadline, nextRequest, latencies }),
+    runConnection({ socketPath, deadline, nextRequest, latencies, intervalMs }),
   );
   await Promise.all(loops);
   const seconds = (performance.now() - started) / 1_000;
@@ -36,9 +40,10 @@ interface Connection {
   readonly deadline: number;
   readonly nextRequest: () => Buffer;
   readonly latencies: number[];
+  readonly intervalMs: number;
 }
 
-function runConnection({ socketPath, deadline, nextRequest, latencies }: Connection): Promise<void> {
+function runConnection({ socketPath, deadline, nextRequest, latencies, intervalMs }: Connection): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect(socketPath);
     let sentAt = 0;
@@ -58,8 +63,9 @@ function runConnection({ socketPath, deadline, nextRequest, latencies }: Connect
       }
       const now = performance.now();
       latencies.push(now - sentAt);
-      if (now < deadline) send();
-      else socket.end();
+      if (now >= deadline) socket.end();
+      else if (now >= sentAt + intervalMs) send();
+      else setTimeout(send, sentAt + intervalMs - now);
     });
   });
 }
