@@ -56,7 +56,7 @@ function runConnection({ socketPath, deadline, nextRequest, latencies, intervalM
     socket.on("close", () => resolve());
     // An answer is so small that it comes in one piece; one that does not look like it ends the run.
     socket.on("data", (answer: Buffer) => {
-      if (!answer.subarray(0, okStatus.length).equals(okStatus) || answer.at(-1) !== closingBrace) {
+      if (!isOk(answer)) {
         socket.destroy();
         reject(new Error(`unexpected answer: ${answer.toString("latin1", 0, 500)}`));
         return;
@@ -70,6 +70,8 @@ function runConnection({ socketPath, deadline, nextRequest, latencies, intervalM
   });
 }
 
+const isOk = (answer: Buffer): boolean =>
+  answer.subarray(0, okStatus.length).equals(okStatus) && answer.at(-1) === closingBrace;
 const okStatus = Buffer.from("HTTP/1.1 200");
 const closingBrace = "}".charCodeAt(0);
 
