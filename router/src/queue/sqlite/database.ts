@@ -12,8 +12,11 @@ const oldestSqlite = [3, 51, 3] as const;
 const quickCheckMaxBytes = 256 * 1024 * 1024;
 const busyTimeoutMs = 5_000;
 const cacheKib = 64_000;
-/** Pages between two checkpoints: rare ones write a page that changed often only once. */
-const checkpointPages = 16_000;
+/**
+ * Pages between two checkpoints (256 MiB): everybody waits for one, so they are rare, and a page that changed often is
+ * written only once.
+ */
+const checkpointPages = 64_000;
 /** The write-ahead log is cut back to this after a burst. */
 const walLimitBytes = 64 * 1024 * 1024;
 

@@ -87,10 +87,22 @@ export class QueueEngine {
     } catch (error) {
       if (this.#writer.open) this.#writer.run(rollback);
       const outage = outageOf(error, this.#folder);
-      if (outage) return commands.map(() => failure(outage));
+      if (outage) {
+        this.#giveLogBack();
+        return commands.map(() => failure(outage));
+      }
       if (commands.length === 1) return [failure(error)];
       // One of them hit a fault. Each for itself now, so that it hurts no other.
       return commands.flatMap((command) => this.#write([command]));
+    }
+  }
+
+  /** On a full disk the write-ahead log may be what fills it: what is in it goes into the database, as far as it fits. */
+  #giveLogBack(): void {
+    try {
+      this.#database.writer.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The next write will say again what is wrong.
     }
   }
 
