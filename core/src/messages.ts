@@ -12,8 +12,7 @@ export const nameSchema = z
   .string()
   .min(1)
   .max(maxNameLength)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-  .regex(/^[^\u0000-\u001f\u007f]*$/, "must not contain control characters");
+  .regex(/^\P{Cc}*$/u, "must not contain control characters");
 
 /** Kinds of `messages_in`. Only chat rows are pushed into a running turn. */
 export const inboundKinds = ["chat", "task", "agent", "webhook", "control"] as const;
