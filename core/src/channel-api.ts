@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Client, endpoint } from "./endpoint.ts";
-import { longPollMs, maxEventsPerAccept, maxRowsPerTake } from "./limits.ts";
+import { longPollMs, maxEventsPerAccept, maxReasonLength, maxRowsPerTake } from "./limits.ts";
 import { channelErrorSchema, nameSchema, quoteSchema, textSchema } from "./messages.ts";
 
 const instance = z.string().min(8).max(64);
@@ -57,7 +57,7 @@ export type Typing = z.output<typeof typingSchema>;
 
 export const channelHealthSchema = z.object({
   state: z.enum(["starting", "ready", "degraded", "authRequired", "stopped"]),
-  detail: z.string().max(2_000).optional(),
+  detail: z.string().max(maxReasonLength).optional(),
 });
 export type ChannelHealth = z.output<typeof channelHealthSchema>;
 

@@ -26,6 +26,8 @@ export const maxOpenRowsPerSession = 1_000;
 export const maxContextRowsPerSession = 100;
 /** Messages that one turn may send before its end. */
 export const maxPostsPerTurn = 100;
+/** Longest sentence of a failure or of a channel's health, in UTF-16 units. */
+export const maxReasonLength = 2_000;
 /** Longest wait that a provider or a platform may ask for. */
 export const maxRetryAfterMs = 60 * 60_000;
 /** Attempts of a message in before it becomes a dead letter. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Client, endpoint } from "./endpoint.ts";
-import { longPollMs, maxMessagesPerFinish, maxRetryAfterMs, maxRowsPerTake } from "./limits.ts";
+import { longPollMs, maxMessagesPerFinish, maxReasonLength, maxRetryAfterMs, maxRowsPerTake } from "./limits.ts";
 import {
   activitySchema,
   controlMessageSchema,
@@ -113,7 +113,7 @@ export const mailboxApi = {
       turn,
       rows: z.array(seq).min(1).max(10_000),
       class: z.enum(failureClasses),
-      message: z.string().max(2_000),
+      message: z.string().max(maxReasonLength),
       retryAfterMs: z.int().nonnegative().max(maxRetryAfterMs).optional(),
     }),
     output: z.object({ dead: z.array(seq) }),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { maxNameLength, maxRetryAfterMs, maxTextLength } from "./limits.ts";
+import { maxNameLength, maxReasonLength, maxRetryAfterMs, maxTextLength } from "./limits.ts";
 
 /** Text from outside: bounded, and without NUL, which neither SQLite's tools nor terminals treat as text. */
 export const textSchema = z
@@ -69,7 +69,7 @@ export type FailureClass = (typeof failureClasses)[number];
 /** Outcome of a failed send, as the adapter tells it. `unknown` = it may have been sent: never repeated blindly. */
 export const channelErrorSchema = z.object({
   class: z.enum(failureClasses),
-  message: z.string().max(2_000),
+  message: z.string().max(maxReasonLength),
   /** Milliseconds that the platform asked to wait. */
   retryAfterMs: z.int().nonnegative().max(maxRetryAfterMs).optional(),
 });

@@ -1,4 +1,5 @@
 import type { ChannelClient, ChannelHealth } from "@copepod/core/channel-api";
+import { maxReasonLength } from "@copepod/core/limits";
 import type { Logger } from "pino";
 import { untilHeard } from "./until-heard.ts";
 
@@ -34,7 +35,8 @@ export function createHealthReport(deps: HealthDeps, signal: AbortSignal): Healt
   return {
     tell(health) {
       if (health.state === latest.state && health.detail === latest.detail) return;
-      latest = health;
+      const detail = health.detail?.slice(0, maxReasonLength).toWellFormed();
+      latest = { state: health.state, ...(detail === undefined ? {} : { detail }) };
       log.info({ state: health.state }, "health changed");
       say();
     },

@@ -1,10 +1,7 @@
 import { createHash } from "node:crypto";
-import { maxRetryAfterMs } from "@copepod/core/limits";
-import { type ChannelError, channelErrorSchema, nameSchema } from "@copepod/core/messages";
+import { maxReasonLength, maxRetryAfterMs } from "@copepod/core/limits";
+import { type ChannelError, nameSchema } from "@copepod/core/messages";
 import type { Outcome } from "./deliver.ts";
-
-/** Longest sentence of a failure, as the router takes it. */
-const maxMessageLength = channelErrorSchema.shape.message.maxLength ?? 0;
 
 /** The outcome within the bounds of the Channel API: what a platform or an adapter makes up is not bounded. */
 export function sayable(outcome: Outcome): Outcome {
@@ -20,7 +17,7 @@ function sayableId(id: string): string {
 
 function sayableError({ class: failure, message, retryAfterMs }: ChannelError): ChannelError {
   const wait = retryAfterMs === undefined || Number.isNaN(retryAfterMs) ? {} : { retryAfterMs: clamp(retryAfterMs) };
-  return { class: failure, message: message.slice(0, maxMessageLength).toWellFormed(), ...wait };
+  return { class: failure, message: message.slice(0, maxReasonLength).toWellFormed(), ...wait };
 }
 
 const clamp = (ms: number): number => Math.min(maxRetryAfterMs, Math.max(0, Math.ceil(ms)));

@@ -74,22 +74,12 @@ export function listMessages(tx: Transaction, query: ListMessages): readonly Mes
   return [...heard, ...said].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, query.limit);
 }
 
-export const inRow = (row: InRecord): MessageRow => ({
-  id: row.id,
-  direction: "in",
-  session: row.session,
-  ...optional({ seq: row.seq, conversation: row.conversation, retryAt: row.retry_at, code: row.code }),
-  ...optional({ reason: row.reason }),
-  kind: row.kind,
-  state: row.state,
-  attempt: row.attempt,
-  createdAt: row.created_at,
-  text: textOf(row.body),
-});
+export const inRow = (row: InRecord): MessageRow => messageRow("in", row);
+export const outRow = (row: OutRecord): MessageRow => messageRow("out", row);
 
-export const outRow = (row: OutRecord): MessageRow => ({
+const messageRow = (direction: MessageRow["direction"], row: InRecord | OutRecord): MessageRow => ({
   id: row.id,
-  direction: "out",
+  direction,
   session: row.session,
   ...optional({ seq: row.seq, conversation: row.conversation, retryAt: row.retry_at, code: row.code }),
   ...optional({ reason: row.reason }),
