@@ -7,7 +7,7 @@ import { describeError, errorJson } from "./output/describe-error.ts";
 /** The command line. Building it does nothing yet, so that its documentation can be generated from it. */
 export function buildProgram(deps: CliDeps): Command {
   const program = new Command("copepod")
-    .description("Chat-driven AI agents, on one machine and on Kubernetes.")
+    .description("Chat-driven AI agents on one machine.")
     .version(deps.version, "--version", "print the version")
     .option("--home <dir>", "folder of resources, queue, volumes and logs (default: $COPEPOD_HOME, or ./.copepod)")
     .helpOption("-h, --help", "show help")

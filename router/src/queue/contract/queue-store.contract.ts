@@ -1,4 +1,5 @@
 import { acceptContract } from "./accept.contract.ts";
+import { boundsContract } from "./bounds.contract.ts";
 import { keepingContract } from "./keeping.contract.ts";
 import { mailboxContract } from "./mailbox.contract.ts";
 import { outboundContract } from "./outbound.contract.ts";
@@ -14,4 +15,5 @@ export function queueStoreContract(open: OpenQueue): void {
   sessionsContract(open);
   outboundContract(open);
   keepingContract(open);
+  boundsContract(open);
 }
