@@ -195,9 +195,20 @@ describe("a folder of resources, while it is watched", () => {
   });
 
   it("sees files in folders that are made later", async () => {
-    const opened = await open();
+    const opened = await open({ rescanMs: 20 });
     await put("new/deep/a.yaml", group("a"));
     await until(opened, () => names(opened).length === 1);
+  });
+
+  it("lives on when a folder in it becomes a file", async () => {
+    const opened = await open({ rescanMs: 20 });
+    await put("sub/a.yaml", group("a"));
+    await until(opened, () => names(opened).length === 1);
+    await rm(join(folder, "sub"), { recursive: true });
+    await put("sub", "not a folder any more");
+    await until(opened, () => names(opened).length === 0);
+    await put("b.yaml", group("b"));
+    await until(opened, () => names(opened)[0] === "default/b");
   });
 
   it("looks from time to time when the file system reports nothing", async () => {
