@@ -97,7 +97,9 @@ export class Inbound {
   /** Whoever could not be heard sends again: what was counted for this try is given back. */
   async #commit(planned: readonly Planned[], cursor: { channel: string; value: string } | undefined) {
     try {
-      return await this.#deps.store.acceptBatch(planned, cursor);
+      // Only what is written crosses to the queue's thread: each object of an event is copied.
+      const events = planned.map(({ rows, refused }) => ({ rows, refused }));
+      return await this.#deps.store.acceptBatch(events, cursor);
     } catch (error) {
       for (const { charged, conversation, refused } of planned) {
         if (charged !== undefined) this.#deps.limiter.giveBack(charged);
