@@ -41,8 +41,7 @@ export function renderActivity({ state, tool }: Activity, agent: string): string
 
 /** Text from elsewhere must not steer the terminal: of the control characters only line breaks and tabs are kept. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+  return text.replaceAll(/[^\P{Cc}\t\n]/gu, "");
 }
 
 /** The agent group in a session's name: `<group>-<12 hex>`. */

@@ -3,6 +3,9 @@ import { describe, it } from "node:test";
 import { FakeRouter } from "../testing/fake-router.ts";
 import { runCli } from "../testing/run-cli.ts";
 
+/** How late the scripted agent answers: long enough for a second line to overtake. */
+const lateMs = 20;
+
 describe("copepod chat in a pipe", () => {
   it("answers line by line, and prints nothing but the answers", async () => {
     await using router = await FakeRouter.start();
@@ -13,15 +16,20 @@ describe("copepod chat in a pipe", () => {
 
   it("does not say a line before the answer to the one before is there", async () => {
     await using router = await FakeRouter.start();
-    const open: number[] = [];
+    let unanswered = 0;
+    const openAtEachLine: number[] = [];
     router.reply = (text) => {
-      open.push(router.messages.length);
+      openAtEachLine.push(unanswered++);
       const id = `message-${router.messages.length + 1}`;
-      setTimeout(() => router.finish(id, [{ from: "agent", text: `late ${text}` }]), 20);
+      setTimeout(() => {
+        unanswered -= 1;
+        router.finish(id, [{ from: "agent", text: `late ${text}` }]);
+      }, lateMs);
       return { pending: true };
     };
     const { stdout } = await runCli(["chat"], { router, stdin: "one\ntwo\n" });
     assert.equal(stdout, "late one\nlate two\n");
+    assert.deepEqual(openAtEachLine, [0, 0]);
   });
 
   it("takes the conversation and the group that are named", async () => {

@@ -1,4 +1,5 @@
 import { PassThrough, Writable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import type { Io } from "../context.ts";
 
 /** A person's terminal: keys go in, and what was written can be waited for. */
@@ -27,8 +28,7 @@ export class FakeTerminal {
 
   /** Everything so far, without what steers a terminal. */
   get text(): string {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences are what is removed
-    return this.#written.replaceAll(/\u001b\[[?0-9;]*[a-zA-Z]/g, "").replaceAll("\r", "");
+    return stripVTControlCharacters(this.#written).replaceAll("\r", "");
   }
 
   /** Resolves when the text, after so many characters, has it. @returns the length up to now, to go on from. */
