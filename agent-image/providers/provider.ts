@@ -1,4 +1,8 @@
+import type { Effort, McpServerSettings } from "@copepod/core/agent";
 import type { FailureClass } from "@copepod/core/messages";
+import type { Upstream } from "@copepod/core/proxy-api";
+import type { Logger } from "pino";
+import type { Time } from "../runner/time.ts";
 
 /** Part of a turn's input: text for the model, and the rows it stands for. */
 export interface PromptPart {
@@ -44,10 +48,39 @@ export interface Turn {
   interrupt(): Promise<void>;
 }
 
-/** What the agent's tools may do; given to the provider, which shows them to its model. */
+/** What the agent's tools may do; reaches the model as the MCP server `copepod`. */
 export interface Tools {
   /** Sends before the turn ends. @throws CopepodError `destinationUnknown` */
   sendMessage(to: string, text: string): Promise<{ seq: number }>;
+  /**
+   * Sends a file before the turn ends.
+   * @param path absolute, or from the workspace
+   * @throws CopepodError `destinationUnknown`, `notFound`, `tooLarge`
+   */
+  sendFile(to: string, path: string, text: string | undefined): Promise<{ seq: number }>;
+}
+
+/** A model API, as the harness reaches it: through the session's proxy. */
+export interface ProviderUpstream extends Upstream {
+  /** `http://127.0.0.1:<port>/<name>`, without a slash at the end. */
+  readonly baseUrl: string;
+}
+
+export type McpServer =
+  /** Copepod's own tools, served by the runner. */
+  | {
+      readonly kind: "http";
+      readonly name: string;
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  /** A server of the agent group, to be run by the harness. */
+  | ({ readonly kind: "stdio" } & McpServerSettings);
+
+export interface Skill {
+  readonly name: string;
+  /** Folder with a `SKILL.md`. */
+  readonly path: string;
 }
 
 export interface ProviderDeps {
@@ -55,8 +88,20 @@ export interface ProviderDeps {
   readonly workspace: string;
   /** The agent group's folder: memory and files. */
   readonly agentDir: string;
-  readonly tools: Tools;
+  /** The whole environment of the harness, less what the provider adds. */
   readonly env: Readonly<Record<string, string>>;
+  readonly model: string | undefined;
+  readonly effort: Effort | undefined;
+  /** The preferred one first. A provider takes the first whose API its harness speaks. */
+  readonly upstreams: readonly ProviderUpstream[];
+  readonly mcpServers: readonly McpServer[];
+  readonly skills: readonly Skill[];
+  /** For a provider that needs no harness. */
+  readonly tools: Tools;
+  /** Folder of the installed harness, with `node_modules` in it; empty for a provider without one. */
+  readonly harnessDir: string;
+  readonly time: Time;
+  readonly log: Logger;
 }
 
 export interface Provider {

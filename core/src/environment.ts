@@ -19,6 +19,14 @@ export const environment = {
   placeholder: "COPEPOD_PLACEHOLDER",
   /** Folder that the proxy writes and the agent only reads. */
   instructionsDir: "COPEPOD_INSTRUCTIONS_DIR",
+  /** JSON file with the rules of a session's proxy; read anew when it changes. */
+  rulesFile: "COPEPOD_RULES_FILE",
+  /** Folder of keys: one folder per secret, one file per key. Only the proxy gets it. */
+  keysDir: "COPEPOD_KEYS_DIR",
+  /** Folder in which harnesses are installed. */
+  harnessesDir: "COPEPOD_HARNESSES_DIR",
+  /** What keeps the session's processes apart from the machine. */
+  sandbox: "COPEPOD_SANDBOX",
   workspace: "COPEPOD_WORKSPACE",
   agentDir: "COPEPOD_AGENT_DIR",
   channelType: "COPEPOD_CHANNEL_TYPE",

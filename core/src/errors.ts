@@ -110,6 +110,61 @@ export const errorCatalogue = {
     meaning: "The agent group names a provider that is not installed.",
     cure: "Use one that the message lists.",
   },
+  sandboxMissing: {
+    status: 503,
+    meaning: "The provider can run commands, and this machine has nothing to run them in apart from the rest.",
+    cure: "Install bubblewrap (`copepod doctor` tells how), or start with `--unsandboxed`.",
+  },
+  upstreamUnknown: {
+    status: 404,
+    meaning: "No credential of the agent group leads to the address that the agent asked for.",
+    cure: "Name the Credential in `spec.credentials` of the AgentGroup.",
+  },
+  requestNotAllowed: {
+    status: 403,
+    meaning: "No rule of the credential lets this method and path through.",
+    cure: "Add the path to `match` of the Credential, if the agent shall reach it.",
+  },
+  credentialForeign: {
+    status: 403,
+    meaning: "The agent sent a key of its own, or another credential's placeholder.",
+    cure: "Send the placeholder that the session was given; the proxy puts the key in.",
+  },
+  targetAmbiguous: {
+    status: 400,
+    meaning: "The path or host of the request can be read in more than one way.",
+    cure: "Send the path in its plain form, without dot segments and encoded slashes.",
+  },
+  methodRefused: {
+    status: 405,
+    meaning: "The method would show a key to the agent, such as TRACE.",
+    cure: "Use another method.",
+  },
+  upgradeRefused: {
+    status: 426,
+    meaning: "The proxy does not pass on WebSockets.",
+    cure: "Use plain HTTP; harnesses fall back to it by themselves.",
+  },
+  addressDenied: {
+    status: 403,
+    meaning: "The host has a private, local or metadata address.",
+    cure: "Set `upstream.private` of the Credential, if the host is meant to be reached.",
+  },
+  secretMissing: {
+    status: 503,
+    meaning: "The credential has no readable key.",
+    cure: "Store it with `copepod keys add <name>`; it counts from the next request on.",
+  },
+  secretEchoed: {
+    status: 502,
+    meaning: "The answer held the key itself, so it was withheld.",
+    cure: "Look at what the host does with the header; renew the key if others could see it.",
+  },
+  upstreamFailed: {
+    status: 502,
+    meaning: "The model API could not be reached, or broke off.",
+    cure: "Look at `upstream.baseUrl` of the Credential and at the network; harnesses try again by themselves.",
+  },
   channelFailed: {
     status: 502,
     meaning: "The platform refused the message for good.",

@@ -26,6 +26,12 @@ export const maxOpenRowsPerSession = 1_000;
 export const maxContextRowsPerSession = 100;
 /** Messages that one turn may send before its end. */
 export const maxPostsPerTurn = 100;
+/** Largest file of a message, in bytes. */
+export const maxFileBytes = 100 * 1024 * 1024;
+/** Files of one message. */
+export const maxFilesPerMessage = 20;
+/** Requests to model APIs in one report of a proxy. */
+export const maxUsageEntries = 100;
 /** Longest sentence of a failure or of a channel's health, in UTF-16 units. */
 export const maxReasonLength = 2_000;
 /** Longest wait that a provider or a platform may ask for. */

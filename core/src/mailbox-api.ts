@@ -1,6 +1,15 @@
 import { z } from "zod";
+import { agentSettingsSchema } from "./agent.ts";
 import { type Client, endpoint } from "./endpoint.ts";
-import { longPollMs, maxMessagesPerFinish, maxReasonLength, maxRetryAfterMs, maxRowsPerTake } from "./limits.ts";
+import { filesSchema } from "./files.ts";
+import {
+  longPollMs,
+  maxMessagesPerFinish,
+  maxReasonLength,
+  maxRetryAfterMs,
+  maxRowsPerTake,
+  maxUsageEntries,
+} from "./limits.ts";
 import {
   activitySchema,
   controlMessageSchema,
@@ -18,7 +27,7 @@ const turn = seq;
 const nothing = z.object({});
 
 /** A message that the agent wants delivered. */
-export const agentMessageSchema = z.object({ to: nameSchema, text: textSchema });
+export const agentMessageSchema = z.object({ to: nameSchema, text: textSchema, files: filesSchema.optional() });
 export type AgentMessage = z.output<typeof agentMessageSchema>;
 
 export const contextSchema = z.object({
@@ -27,6 +36,7 @@ export const contextSchema = z.object({
   session: z.string(),
   group: z.string(),
   provider: z.string(),
+  agent: agentSettingsSchema,
   maxMessagesPerPrompt: z.int().positive(),
   /** IANA zone in which times are shown to the agent. */
   timeZone: z.string(),
@@ -35,6 +45,27 @@ export const contextSchema = z.object({
   destinations: z.array(z.object({ name: z.string(), displayName: z.string() })),
 });
 export type SessionContext = z.output<typeof contextSchema>;
+
+const count = z.int().nonnegative();
+
+/** One request to a model API, as far as its answer came. */
+export const usageEntrySchema = z.object({
+  /** Random; the same when the report is repeated. */
+  id: z.string().min(8).max(64),
+  credential: nameSchema,
+  /** As the answer names it; "unknown" when it does not. */
+  model: nameSchema,
+  /** HTTP status of the answer; 0 = none came. */
+  status: count,
+  inputTokens: count,
+  outputTokens: count,
+  cacheReadTokens: count,
+  cacheWriteTokens: count,
+  /** Millionths of a US dollar by the price table; absent = the table does not know the model. */
+  costMicros: count.optional(),
+  durationMs: count,
+});
+export type UsageEntry = z.output<typeof usageEntrySchema>;
 
 /** Mailbox API: what a session may see of the queue. The token decides the session, epoch and pod UID. */
 export const mailboxApi = {
@@ -125,6 +156,13 @@ export const mailboxApi = {
     input: nothing,
     output: contextSchema,
   }),
+  usage: endpoint({
+    method: "POST",
+    path: "/v1/mailbox/usage",
+    summary: "Said by the proxy: what requests to model APIs took. May be repeated.",
+    input: z.object({ entries: z.array(usageEntrySchema).min(1).max(maxUsageEntries) }),
+    output: nothing,
+  }),
   drain: endpoint({
     method: "POST",
     path: "/v1/mailbox/drain",
@@ -133,5 +171,8 @@ export const mailboxApi = {
     output: nothing,
   }),
 };
+
+/** Calls that only the proxy itself may make; it does not relay them. */
+export const proxyCalls = ["usage", "drain"] as const satisfies readonly (keyof typeof mailboxApi)[];
 
 export type MailboxClient = Client<typeof mailboxApi>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { filesSchema } from "./files.ts";
 import { maxNameLength, maxReasonLength, maxRetryAfterMs, maxTextLength } from "./limits.ts";
 
 /** Text from outside: bounded, and without NUL, which neither SQLite's tools nor terminals treat as text. */
@@ -27,7 +28,11 @@ export type OutboundState = (typeof outboundStates)[number];
 export const quoteSchema = z.object({ sender: nameSchema, text: textSchema });
 
 /** Body of a `chat` or `agent` row. */
-export const chatBodySchema = z.object({ text: textSchema, quote: quoteSchema.optional() });
+export const chatBodySchema = z.object({
+  text: textSchema,
+  quote: quoteSchema.optional(),
+  files: filesSchema.optional(),
+});
 /** Body of a `task` row. */
 export const taskBodySchema = z.object({ prompt: textSchema, scriptOutput: z.unknown().optional() });
 /** Body of a `webhook` row. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Client, endpoint, queryInt } from "./endpoint.ts";
 import { longPollMs } from "./limits.ts";
+import { proxyRulesSchema } from "./proxy-rules.ts";
 
 export const podPhases = ["Starting", "Running", "Draining", "Failed"] as const;
 
@@ -33,7 +34,14 @@ export const supervisorApi = {
     method: "PUT",
     path: "/v1/sessions/:session",
     summary: "Says whether a session should be awake, and with which epoch. The last word counts.",
-    input: z.object({ session: z.string(), wanted: z.boolean(), epoch: queryInt, group: z.string() }),
+    input: z.object({
+      session: z.string(),
+      wanted: z.boolean(),
+      epoch: queryInt,
+      group: z.string(),
+      /** Rules of the session's proxy; those of a running session are replaced. */
+      rules: proxyRulesSchema,
+    }),
     output: z.object({}),
   }),
   putChannels: endpoint({
