@@ -12,7 +12,7 @@ import { realTime, type Time } from "../runner/time.ts";
 import { createDemo } from "./demo.ts";
 import { type ProviderHarness, providerContract } from "./provider.contract.ts";
 import type { Provider, ProviderEvent } from "./provider.ts";
-import { loadProvider } from "./registry.ts";
+import { bareDeps } from "./testing/bare-deps.ts";
 
 async function createHarness(time: Time = realTime) {
   const agentDir = await mkdtemp(join(tmpdir(), "copepod-demo-"));
@@ -21,8 +21,8 @@ async function createHarness(time: Time = realTime) {
     if (to !== "family") throw new CopepodError("destinationUnknown", `there is no destination ${to}`);
     return { seq: sent.push({ to, text }) };
   };
-  const deps = { workspace: agentDir, agentDir, env: {}, tools: { sendMessage } };
-  const provider = await createDemo(time)(deps);
+  const tools = { sendMessage, sendFile: async () => ({ seq: 0 }) };
+  const provider = await createDemo({ ...bareDeps(agentDir), tools, time });
   const dispose = () => rm(agentDir, { recursive: true, force: true });
   return { provider, sent, [Symbol.asyncDispose]: dispose };
 }
@@ -167,18 +167,6 @@ describe("the demo agent", () => {
     for (const { body } of many) {
       const text = "text" in body ? body.text : "";
       assert.equal(messages.filter((message) => message.text.includes(text)).length, 1);
-    }
-  });
-});
-
-describe("the registry of providers", () => {
-  it("loads the demo, and names what is installed when something is not", async () => {
-    assert.equal(typeof (await loadProvider("demo")), "function");
-    for (const name of ["claude", "constructor", ""]) {
-      await assert.rejects(loadProvider(name), {
-        code: "providerMissing",
-        message: /is not installed; installed: demo$/,
-      });
     }
   });
 });

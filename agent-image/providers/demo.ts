@@ -10,19 +10,17 @@ type Failed = Extract<ProviderEvent, { kind: "failed" }>;
  * The provider without a model: follows a few commands, repeats everything else, and says what it is. Deterministic,
  * and it runs no program.
  */
-export function createDemo(time: Time): ProviderFactory {
-  return async (deps) => {
-    let last: Turn | undefined;
-    return {
-      name: "demo",
-      start(input) {
-        last = new DemoTurn(input, deps, time);
-        return last;
-      },
-      close: async () => await last?.interrupt(),
-    };
+export const createDemo: ProviderFactory = async (deps) => {
+  let last: Turn | undefined;
+  return {
+    name: "demo",
+    start(input) {
+      last = new DemoTurn(input, deps);
+      return last;
+    },
+    close: async () => await last?.interrupt(),
   };
-}
+};
 
 class DemoTurn implements Turn {
   readonly events: AsyncIterable<ProviderEvent>;
@@ -36,9 +34,9 @@ class DemoTurn implements Turn {
   readonly #turns: number;
   #pushed = new AbortController();
 
-  constructor(input: TurnInput, deps: ProviderDeps, time: Time) {
+  constructor(input: TurnInput, deps: ProviderDeps) {
     this.#deps = deps;
-    this.#time = time;
+    this.#time = deps.time;
     this.#parts = [input.prompt];
     this.#turns = toTurns(input.continuation) + 1;
     this.events = this.#run();

@@ -4,13 +4,16 @@ import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
 import { untilEnded } from "@copepod/core/lifetime";
 import { mailboxApi } from "@copepod/core/mailbox-api";
+import { proxyApi } from "@copepod/core/proxy-api";
 import { destination, pino } from "pino";
-import { loadProvider } from "../providers/registry.ts";
+import { createProvider } from "../providers/registry.ts";
 import { type RunnerConfig, readConfig } from "./config.ts";
 import { Life } from "./life.ts";
+import { openLoopback } from "./loopback.ts";
 import { runRunner } from "./runner.ts";
 import { createSocketFetch } from "./socket-fetch.ts";
 import { realTime } from "./time.ts";
+import { startToolsServer } from "./tools-server.ts";
 
 /** Something of a provider may keep the process alive after its work is over; it is not waited for. */
 const leftoverMs = 2_000;
@@ -26,22 +29,22 @@ async function main(config: RunnerConfig): Promise<void> {
   const parent = config.endWithStdin ? process.stdin : undefined;
   untilEnded(undefined, parent).addEventListener("abort", () => life.end("parent is gone"));
   await using http = createSocketFetch(config.proxySocket);
-  const mailbox = createClient(mailboxApi, {
-    fetch: http.fetch,
-    baseUrl: "http://credential-proxy",
-    token: () => config.placeholder,
-  });
+  const client = { fetch: http.fetch, baseUrl: "http://credential-proxy", token: () => config.placeholder };
+  await using loopback = await openLoopback(config.proxySocket);
   const { workspace, agentDir, providerEnv: env } = config;
   if (env.HOME) await mkdir(env.HOME, { recursive: true });
   try {
     await runRunner({
-      mailbox,
+      mailbox: createClient(mailboxApi, client),
+      proxy: createClient(proxyApi, client),
+      proxyUrl: loopback.url,
+      serveTools: (tools) => startToolsServer(tools, log),
       instance,
       life,
       workspace,
       agentDir,
       env,
-      loadProvider,
+      createProvider: (name, deps) => createProvider(name, deps, config),
       time: realTime,
       random: Math.random,
       log,

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { loadProvider as loadFromRegistry } from "../providers/registry.ts";
+import { CopepodError } from "@copepod/core/errors";
 import { block, RunnerInProcess, withScripts } from "./testing/runner-in-process.ts";
 import { answering, endless, failing, type Script, scriptedProvider } from "./testing/scripted-provider.ts";
 
@@ -211,15 +211,15 @@ describe("a runner", { timeout: 20_000 }, () => {
     assert.equal(provider.closed(), 1);
   });
 
-  it("ends a message as dead when its provider is not installed, and names those that are", async () => {
+  it("ends a message as dead when its provider can't be had, and says why", async () => {
     await using runner = await RunnerInProcess.create();
     const { router } = runner;
-    router.context = { ...router.context, provider: "claude" };
     router.say("one");
-    void runner.start(loadFromRegistry);
+    void runner.start(async () => {
+      throw new CopepodError("sandboxMissing", "install bubblewrap");
+    });
     await router.until(() => router.failed.length === 1);
-    assert.equal(router.failed[0]?.class, "permanent");
-    assert.match(router.failed[0]?.message ?? "", /"claude" is not installed; installed: demo/);
+    assert.deepEqual([router.failed[0]?.class, router.failed[0]?.message], ["permanent", "install bubblewrap"]);
   });
 
   it("answers although it can't keep the continuation", async () => {

@@ -2,9 +2,9 @@ import { CopepodError, codeOf } from "@copepod/core/errors";
 import { longPollMs, maxRowsPerTake } from "@copepod/core/limits";
 import type { MailboxClient, SessionContext } from "@copepod/core/mailbox-api";
 import type { ControlMessage } from "@copepod/core/messages";
-import type { Logger } from "pino";
-import type { Provider, ProviderFactory, Tools } from "../providers/provider.ts";
+import type { Tools } from "../providers/provider.ts";
 import { returnRows } from "./commit.ts";
+import { CurrentProvider, type CurrentProviderDeps } from "./current-provider.ts";
 import { createHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { Lane } from "./lane.ts";
 import type { Life } from "./life.ts";
@@ -14,28 +14,15 @@ import { RunningTurn, type Setting } from "./turn.ts";
 
 /** How long a running turn may go on when the runner is asked to end: less than the 60 s after which it is killed. */
 export const drainGraceMs = 50_000;
-/** A provider that is asked to close has this long. */
-const closeGraceMs = 2_000;
 /** Without a change the turns look around this often. */
 const idleMs = 60_000;
 
-const closeFailed = "provider could not be closed";
-
-export interface RunnerDeps {
+export interface RunnerDeps extends Omit<CurrentProviderDeps, "retry"> {
   readonly mailbox: MailboxClient;
   /** Random id of this runner. */
   readonly instance: string;
-  readonly life: Life;
-  readonly workspace: string;
-  readonly agentDir: string;
-  /** Environment of the provider's own processes. */
-  readonly env: Readonly<Record<string, string>>;
-  /** @throws CopepodError `providerMissing` */
-  readonly loadProvider: (name: string) => Promise<ProviderFactory>;
-  readonly time: Time;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly log: Logger;
 }
 
 /**
@@ -64,13 +51,14 @@ class Runner {
   readonly #lane = new Lane();
   #context: SessionContext | undefined;
   #contextVersion = "";
-  #provider: Provider | undefined;
+  readonly #provider: CurrentProvider;
   #current: RunningTurn | undefined;
 
   constructor(deps: RunnerDeps) {
     this.#deps = deps;
     this.#retry = createRetry(deps);
     this.#heartbeat = createHeartbeat(deps);
+    this.#provider = new CurrentProvider({ ...deps, retry: this.#retry }, this.#tools());
   }
 
   async run(): Promise<void> {
@@ -91,13 +79,7 @@ class Runner {
   }
 
   async close(): Promise<void> {
-    const provider = this.#provider;
-    this.#provider = undefined;
-    const waiting = new AbortController();
-    const grace = this.#deps.time.sleep(closeGraceMs, waiting.signal);
-    const closed = provider?.close().catch((error: unknown) => this.#deps.log.warn({ err: error }, closeFailed));
-    await Promise.race([closed, grace]);
-    waiting.abort();
+    await this.#provider[Symbol.asyncDispose]();
   }
 
   /** One long poll after the other, also while a turn runs: follow-ups and control rows come this way. */
@@ -177,16 +159,14 @@ class Runner {
       lane: this.#lane,
       activity: this.#heartbeat.activity,
       prepare: () => this.#prepare(),
-      discardProvider: () => this.#discard(),
+      discardProvider: () => this.#provider.close(),
     };
   }
 
   async #prepare(): Promise<Setting> {
     const known = this.#context;
     const context = known?.version === this.#contextVersion ? known : await this.#refreshContext();
-    if (this.#provider?.name !== context.provider) this.#discard();
-    this.#provider ??= await this.#load(context.provider);
-    return { provider: this.#provider, context };
+    return { provider: await this.#provider.of(context), context };
   }
 
   async #refreshContext(): Promise<SessionContext> {
@@ -196,12 +176,6 @@ class Runner {
     return context;
   }
 
-  async #load(name: string): Promise<Provider> {
-    const { workspace, agentDir, env, loadProvider } = this.#deps;
-    const create = await loadProvider(name);
-    return await create({ workspace, agentDir, env, tools: this.#tools() });
-  }
-
   #tools(): Tools {
     return {
       sendMessage: async (to, text) => {
@@ -209,12 +183,6 @@ class Runner {
         return await this.#current.post(to, text);
       },
     };
-  }
-
-  #discard(): void {
-    const { log } = this.#deps;
-    this.#provider?.close().catch((error: unknown) => log.warn({ err: error }, closeFailed));
-    this.#provider = undefined;
   }
 
   /** Ends the whole runner when one of its parts can't go on; only what nobody expected is an error. */

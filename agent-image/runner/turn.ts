@@ -1,4 +1,4 @@
-import { CopepodError, codeOf } from "@copepod/core/errors";
+import { CopepodError, codeOf, type ErrorCode } from "@copepod/core/errors";
 import { maxNameLength } from "@copepod/core/limits";
 import type { AgentMessage, SessionContext } from "@copepod/core/mailbox-api";
 import type { Activity, MailboxMessage } from "@copepod/core/messages";
@@ -14,6 +14,9 @@ import type { Time } from "./time.ts";
 
 const noAnswerNotice = "The agent ended its turn without an answer.";
 
+/** What a machine lacks stays so until a person mends it. */
+const lacking: ReadonlySet<ErrorCode> = new Set(["providerMissing", "sandboxMissing"]);
+
 /** What counts for one turn. */
 export interface Setting {
   readonly provider: Provider;
@@ -28,7 +31,7 @@ export interface TurnDeps extends CommitDeps {
   /** @throws CopepodError `providerMissing` */
   readonly prepare: () => Promise<Setting>;
   /** The provider hangs: the next turn gets a new one. */
-  readonly discardProvider: () => void;
+  readonly discardProvider: () => Promise<void>;
 }
 
 /** One turn: from its first batch to the commit that ends its rows, or gives them back. */
@@ -130,7 +133,7 @@ export class RunningTurn {
     const end = await follow(turn, { interrupt: this.#interrupt, onEvent, time, log });
     this.#running = undefined;
     await this.#writing;
-    if ("hung" in end && end.hung) this.#deps.discardProvider();
+    if ("hung" in end && end.hung) await this.#deps.discardProvider();
     if (end.kind === "result") this.#leave(this.#unread());
     return end;
   }
@@ -211,7 +214,7 @@ export class RunningTurn {
     if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
     this.#deps.log.warn({ err: error, turn: this.number }, "turn could not be begun");
     const message = error instanceof CopepodError ? error.message : "the turn could not be begun";
-    return { kind: "failed", class: code === "providerMissing" ? "permanent" : "unknown", message };
+    return { kind: "failed", class: lacking.has(code) ? "permanent" : "unknown", message };
   }
 }
 

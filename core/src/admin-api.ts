@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Client, endpoint, queryInt } from "./endpoint.ts";
 import { errorCodes } from "./errors.ts";
+import { filesSchema } from "./files.ts";
 import { longPollMs } from "./limits.ts";
 import { activitySchema, inboundKinds, inboundStates, nameSchema, outboundStates, textSchema } from "./messages.ts";
 
@@ -21,6 +22,9 @@ export const lineSchema = z.object({
   sender: z.string().optional(),
   /** Id of the message in whose turn the agent said this. */
   inReplyTo: z.string().optional(),
+  /** Name of the session that said this. */
+  session: z.string().optional(),
+  files: filesSchema.optional(),
 });
 export type Line = z.output<typeof lineSchema>;
 
@@ -150,6 +154,8 @@ export const adminApi = {
       group: nameSchema.optional(),
       sender: nameSchema,
       text: textSchema,
+      /** Uploaded before. */
+      files: filesSchema.optional(),
       dedupeKey: nameSchema,
     }),
     output: z.object({

@@ -94,7 +94,8 @@ function buildRequest(definition: Endpoint, input: unknown, baseUrl: string) {
   return { url: query ? `${baseUrl}${path}?${query}` : baseUrl + path, body: undefined };
 }
 
-function toError(status: number, text: string): CopepodError {
+/** What an answer with status 400 or more says. */
+export function toError(status: number, text: string): CopepodError {
   const parsed = errorBodySchema.safeParse(safeJson(text));
   if (parsed.success) return new CopepodError(parsed.data.error.code, parsed.data.error.message);
   return new CopepodError(status >= 500 ? "unavailable" : "invalid", `unexpected answer with status ${status}`);

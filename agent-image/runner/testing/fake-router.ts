@@ -50,6 +50,7 @@ export class FakeRouter implements AsyncDisposable {
     session: "default/test",
     group: "demo",
     provider: "demo",
+    agent: { mcpServers: [], skills: [] },
     maxMessagesPerPrompt: 10,
     timeZone: "Europe/Berlin",
     instructions: "Answer in blocks.",
@@ -203,6 +204,7 @@ export class FakeRouter implements AsyncDisposable {
       return { dead: dead ? rows : [] };
     },
     context: async () => this.context,
+    usage: async () => ({}),
     drain: async () => {
       this.draining = true;
       return {};

@@ -26,6 +26,8 @@ export class SessionProcesses implements AsyncDisposable {
       COPEPOD_PROXY_SOCKET: join(folder, "proxy.sock"),
       COPEPOD_MAILBOX_SOCKET: join(folder, "mailbox.sock"),
       COPEPOD_TOKEN_FILE: join(folder, "token"),
+      COPEPOD_RULES_FILE: join(folder, "rules.json"),
+      COPEPOD_KEYS_DIR: join(folder, "keys"),
       COPEPOD_PLACEHOLDER: "placeholder-of-the-session",
       COPEPOD_INSTRUCTIONS_DIR: join(folder, "instructions"),
       COPEPOD_WORKSPACE: join(folder, "workspace"),
@@ -40,6 +42,7 @@ export class SessionProcesses implements AsyncDisposable {
     await mkdir(join(session.folder, "workspace"));
     await mkdir(join(session.folder, "agent"));
     await writeFile(join(session.folder, "token"), session.router.token);
+    await writeFile(join(session.folder, "rules.json"), JSON.stringify({ group: "demo", upstreams: [], rules: [] }));
     return session;
   }
 
