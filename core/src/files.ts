@@ -37,8 +37,8 @@ const deviceName = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 /** Makes any name fit to be a file in one folder: no separators, no control characters, nothing hidden, never empty. */
 export function safeFileName(name: string): string {
   const plain = name
-    .normalize("NFC")
     .replaceAll(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]/gu, "")
+    .normalize("NFC")
     .replaceAll(/[/\\:*?"<>|]/g, "_")
     .replace(/^[.\s]+/, "")
     .replace(/[.\s]+$/, "");
