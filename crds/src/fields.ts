@@ -56,6 +56,18 @@ export function setOf<S extends z.ZodType<string>>(item: S, bounds: { min: numbe
     .meta({ "x-kubernetes-list-type": "set" });
 }
 
+/** A list whose items differ in their `name`; the API server checks that by the list's type, and merges by it. */
+export function namedListOf<S extends z.ZodType<{ readonly name: string }>>(item: S, bounds: { max: number }) {
+  return z
+    .array(item)
+    .max(bounds.max)
+    .refine(
+      (items) => new Set(items.map(({ name }) => name)).size === items.length,
+      "must not contain the same name twice",
+    )
+    .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] });
+}
+
 /** An object whose fields the schema does not know. */
 export const freeObjectSchema = z.record(z.string(), z.unknown());
 

@@ -1,11 +1,12 @@
 import { type AgentGroup, agentGroupDefinition } from "./agent-group.ts";
 import { type Channel, channelDefinition } from "./channel.ts";
+import { type Credential, credentialDefinition } from "./credential.ts";
 import type { Definition } from "./definition.ts";
 import { type Session, sessionDefinition } from "./session.ts";
 import { type User, userDefinition } from "./user.ts";
 import { type Wiring, wiringDefinition } from "./wiring.ts";
 
-export type Resource = AgentGroup | Session | Channel | Wiring | User;
+export type Resource = AgentGroup | Session | Channel | Wiring | User | Credential;
 
 export const definitions: readonly Definition[] = [
   agentGroupDefinition,
@@ -13,6 +14,7 @@ export const definitions: readonly Definition[] = [
   channelDefinition,
   wiringDefinition,
   userDefinition,
+  credentialDefinition,
 ];
 
 /** Finds a kind by the names that people type: the kind, its plural or its short name, in any case. */

@@ -13,6 +13,16 @@ const resource = (kind: string, spec?: unknown, metadata: object = { name: "x" }
 const group = (spec?: unknown) => resource("AgentGroup", spec);
 const channel = (spec: unknown) => resource("Channel", spec);
 const user = (spec: unknown) => resource("User", spec);
+const credential = (spec: object, name = "x") => resource("Credential", spec, { name });
+const upstream = (one: object) => credential({ upstream: { api: "OpenAI", ...one } });
+const match = (one: object) =>
+  credential({
+    match: { hosts: ["a.example"], paths: ["/"], methods: ["GET"], ...one },
+    inject: { header: "authorization", format: "Bearer {secret}" },
+  });
+const inject = (one: object) =>
+  credential({ upstream: { api: "OpenAI" }, inject: { header: "authorization", format: "{secret}", ...one } });
+const mcp = (...servers: object[]) => group({ tools: { mcpServers: servers } });
 const session = (spec: object) => resource("Session", { group: "g", ...spec });
 const wiring = (spec: object) =>
   resource("Wiring", { channel: "c", conversation: { kind: "Direct" }, group: "g", ...spec });
@@ -22,7 +32,12 @@ const accepted: Record<string, unknown> = {
   "an agent group without a spec": group(),
   "an agent group with everything": group({
     instructions: "line\n\ttwo",
-    agent: { provider: "demo", maxMessagesPerPrompt: 100 },
+    agent: { provider: "demo", model: "claude-sonnet-4-5", effort: "High", maxMessagesPerPrompt: 100 },
+    tools: {
+      mcpServers: [{ name: "notes", command: "npx", args: ["-y", "notes"], env: [{ name: "A_1", value: "b c" }] }],
+      skills: ["write-letters"],
+    },
+    credentials: ["second", "first"],
     session: { idleAfter: "1h30m", maxRunning: 1000 },
     timeZone: "America/Argentina/Buenos_Aires",
   }),
@@ -37,6 +52,23 @@ const accepted: Record<string, unknown> = {
     annotations: { note: "free text: é" },
   }),
   "the longest name": named({ name: "x".repeat(63) }),
+  "an MCP server with nothing but a command": mcp({ name: "a", command: "/bin/a" }, { name: "b", command: "b" }),
+  "a credential of a model API": credential({ upstream: { api: "Anthropic" }, secretRef: { name: "anthropic" } }),
+  "a credential with everything": credential({
+    upstream: { api: "Anthropic", baseUrl: "http://127.0.0.1:11434/a/b.c", private: true, subscription: true },
+    match: { paths: ["/a/b.c/v1/messages"], methods: ["POST"] },
+    inject: { header: "x-key", format: "Token {secret}" },
+    secretRef: { name: "team", key: "token.txt" },
+    revision: 7,
+  }),
+  "a credential of other hosts": match({
+    hosts: ["*.example.org", "api.example.org", "git.example.org:8443", "10.0.0.1", "[::1]:80", "localhost"],
+    paths: ["/", "/**", "/a/*/c", "/repos/**", "/.well-known/x", "/a/"],
+    methods: ["GET", "PROPFIND"],
+  }),
+  "a base URL with a port and a path": upstream({ baseUrl: "https://llm.example.org:8443/openai/v1" }),
+  "a base URL that is an address": upstream({ baseUrl: "https://[2001:db8::1]/v1" }),
+  "a credential called v1 without an upstream": { ...match({}), metadata: { name: "v1" } },
   "a channel of a type": channel({ type: "terminal" }),
   "any configuration of an adapter": channel({ type: "test", config: { a: [1, { b: null }], c: "d" } }),
   "defaults of a channel": channel({
@@ -100,6 +132,104 @@ const refused: Record<string, [document: unknown, path: string, reason: RegExp]>
   "too many messages": [group({ agent: { maxMessagesPerPrompt: 101 } }), "spec.agent.maxMessagesPerPrompt", /<=100/],
   "a zone that nobody knows": [group({ timeZone: "Mars/Base" }), "spec.timeZone", /IANA/],
   "an offset as a zone": [group({ timeZone: "+01:00" }), "spec.timeZone", /IANA/],
+  "an effort that nobody knows": [group({ agent: { effort: "Huge" } }), "spec.agent.effort", /Low/],
+  "a model without a name": [group({ agent: { model: "" } }), "spec.agent.model", />=1/],
+  "two MCP servers of one name": [
+    mcp({ name: "a", command: "b" }, { name: "a", command: "c" }),
+    "spec.tools.mcpServers",
+    /same name twice/,
+  ],
+  "an MCP server that takes Copepod's name": [
+    mcp({ name: "copepod", command: "x" }),
+    "spec.tools.mcpServers[0].name",
+    /Copepod's own/,
+  ],
+  "an MCP server without a command": [mcp({ name: "a" }), "spec.tools.mcpServers[0].command", /expected string/],
+  "a variable twice": [
+    mcp({ name: "a", command: "b", env: [1, 2].map((value) => ({ name: "A", value: `${value}` })) }),
+    "spec.tools.mcpServers[0].env",
+    /same name twice/,
+  ],
+  "a variable with a dash": [
+    mcp({ name: "a", command: "b", env: [{ name: "A-B", value: "" }] }),
+    "spec.tools.mcpServers[0].env[0].name",
+    /environment variable/,
+  ],
+  "a skill outside of its folder": [group({ tools: { skills: ["../x"] } }), "spec.tools.skills[0]", /RFC 1123/],
+  "a credential twice": [group({ credentials: ["a", "a"] }), "spec.credentials", /twice/],
+  "a credential of nothing": [credential({}), "spec", /exactly one of upstream and match\.hosts/],
+  "a credential that matches hosts beside its upstream": [
+    credential({ upstream: { api: "OpenAI" }, match: { hosts: ["a.example"], paths: ["/"], methods: ["GET"] } }),
+    "spec",
+    /exactly one/,
+  ],
+  "a match without an injection": [
+    credential({ match: { hosts: ["a.example"], paths: ["/"], methods: ["GET"] } }),
+    "spec",
+    /inject is required/,
+  ],
+  "an upstream in the place of the proxy's own API": [
+    credential({ upstream: { api: "OpenAI" } }, "v1"),
+    "metadata.name",
+    /must not be called "v1"/,
+  ],
+  "an API that nobody knows": [upstream({ api: "Gemini" }), "spec.upstream.api", /Anthropic/],
+  "a subscription of OpenAI": [upstream({ subscription: true }), "spec.upstream", /only for the api Anthropic/],
+  "http on a public host": [upstream({ baseUrl: "http://llm.example.org" }), "spec.upstream", /private: true/],
+  ...Object.fromEntries(
+    [
+      "https://a.example/",
+      "https://a.example/v1?key=1",
+      "https://a.example/v1#x",
+      "https://user:pass@a.example",
+      "https://A.example",
+      "https://a.example/../b",
+      "https://a.example//b",
+      "https://a.example/%2e",
+      "https://a.example:0",
+      "https://a.example:65536",
+      "https://0x7f.1",
+      "https://2130706433",
+      "https://256.1.1.1",
+      "https://[:::]",
+      "ftp://a.example",
+      "a.example",
+      "https://",
+    ].map((baseUrl) => [`the base URL ${baseUrl}`, [upstream({ baseUrl }), "spec.upstream.baseUrl", /must be/]]),
+  ),
+  ...Object.fromEntries(
+    [
+      "",
+      "*",
+      "*.org",
+      "a.*.org",
+      "*.example.org:1",
+      "A.example",
+      "a.example/x",
+      "https://a.example",
+      "a..b",
+      "1.2",
+    ].map((host) => [`the host “${host}”`, [match({ hosts: [host] }), "spec.match.hosts[0]", /must be a host/]]),
+  ),
+  ...Object.fromEntries(
+    ["", "a", "/a?b", "/a#b", "/../a", "/a/.", "//a", "/a/**/b", "/a*", "/%2e%2e/a", "/a\\b"].map((path) => [
+      `the path “${path}”`,
+      [match({ paths: [path] }), "spec.match.paths[0]", /must be a path/],
+    ]),
+  ),
+  "a method in small letters": [match({ methods: ["get"] }), "spec.match.methods[0]", /capitals/],
+  "a match of no methods": [match({ methods: [] }), "spec.match.methods", />=1/],
+  "a header in capitals": [inject({ header: "X-Api-Key" }), "spec.inject.header", /lower case/],
+  "a header about the connection": [inject({ header: "transfer-encoding" }), "spec.inject.header", /connection itself/],
+  "a format without the key": [inject({ format: "Bearer" }), "spec.inject.format", /exactly once/],
+  "a format with the key twice": [inject({ format: "{secret}:{secret}" }), "spec.inject.format", /exactly once/],
+  "a format with a line feed": [inject({ format: "{secret}\nx: y" }), "spec.inject.format", /printable ASCII/],
+  "a key outside of its folder": [
+    credential({ upstream: { api: "OpenAI" }, secretRef: { name: "a", key: "../b" } }),
+    "spec.secretRef.key",
+    /letters, digits/,
+  ],
+  "a negative revision": [credential({ upstream: { api: "OpenAI" }, revision: -1 }), "spec.revision", />=0/],
   "a channel without a type": [channel({}), "spec.type", /expected string/],
   "a channel without a spec": [resource("Channel"), "spec", /expected object/],
   "a configuration that is a list": [channel({ type: "t", config: [] }), "spec.config", /expected record/],
@@ -172,6 +302,8 @@ describe("what is read from a document", () => {
         spec: {
           instructions: "",
           agent: { provider: "demo", maxMessagesPerPrompt: 10 },
+          tools: { mcpServers: [], skills: [] },
+          credentials: [],
           session: { idleAfter: "10m", maxRunning: 10 },
           timeZone: "UTC",
         },

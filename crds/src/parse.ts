@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { agentGroupSchema } from "./agent-group.ts";
 import { channelSchema } from "./channel.ts";
+import { credentialSchema } from "./credential.ts";
 import { apiVersion } from "./definition.ts";
 import type { Resource } from "./kinds.ts";
 import { sessionSchema } from "./session.ts";
@@ -24,6 +25,7 @@ const schemas = {
   Channel: channelSchema,
   Wiring: wiringSchema,
   User: userSchema,
+  Credential: credentialSchema,
 };
 type Kind = keyof typeof schemas;
 

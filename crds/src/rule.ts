@@ -16,7 +16,7 @@ export interface CelRule {
 }
 
 /** Name under which CEL rules stand in the metadata of a schema and in a CRD. */
-const validationsKey = "x-kubernetes-validations";
+export const validationsKey = "x-kubernetes-validations";
 
 export function withRule<S extends z.ZodType>(schema: S, rule: Rule<z.output<S>>): S {
   const path = rule.path ? { path: [...rule.path] } : {};

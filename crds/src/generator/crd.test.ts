@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
+import { credentialDefinition } from "../credential.ts";
 import { definitions } from "../kinds.ts";
 import { parseResource } from "../parse.ts";
 import { crdYaml } from "./crd.ts";
@@ -37,7 +38,22 @@ describe("the CRD of a kind", () => {
 
   it("asks for a spec only where one is needed", () => {
     const required = definitions.map((one) => parse(crdYaml(one)).spec.versions[0].schema.openAPIV3Schema.required);
-    assert.deepEqual(required, [undefined, ["spec"], ["spec"], ["spec"], ["spec"]]);
+    assert.deepEqual(required, [undefined, ["spec"], ["spec"], ["spec"], ["spec"], ["spec"]]);
+  });
+});
+
+describe("the CRD of a Credential", () => {
+  const { openAPIV3Schema } = parse(crdYaml(credentialDefinition)).spec.versions[0].schema;
+
+  it("has a rule over name and spec at its top, where the API server sees both", () => {
+    assert.equal(openAPIV3Schema["x-kubernetes-validations"].length, 1);
+    assert.match(openAPIV3Schema["x-kubernetes-validations"][0].rule, /self\.metadata\.name != 'v1'/);
+    assert.match(resourcesMarkdown([credentialDefinition], new Map()), /- `Credential`: a Credential with upstream/);
+  });
+
+  it("knows the same headers about a connection as the check here", () => {
+    const [rule] = openAPIV3Schema.properties.spec.properties.inject.properties.header["x-kubernetes-validations"];
+    assert.match(rule.rule, /^!\(self in \['connection', 'content-length', .*'upgrade'\]\)$/);
   });
 });
 
@@ -59,6 +75,7 @@ describe("the reference page", () => {
     const page = resourcesMarkdown(definitions, new Map([["User", "kind: User"]]));
     assert.match(page, /\| `spec\.session\.maxRunning` \| integer \| `10` \| 1 to 1000 \|/);
     assert.match(page, /\| `spec\.identities` \| set of string \| required \| 1 to 100 items \|/);
+    assert.match(page, /\| `spec\.tools\.mcpServers` \| list of object by name \| `\[\]` \| at most 20 items \|/);
     assert.match(page, /- `spec\.conversation`: exactly one of id and kind is required/);
     assert.match(page, /```yaml\nkind: User\n```/);
   });

@@ -1,4 +1,5 @@
 import { apiVersion, type Definition } from "../definition.ts";
+import { type CelRule, celRulesOf, validationsKey } from "../rule.ts";
 import { type StructuralSchema, toStructural } from "./structural.ts";
 
 interface Row {
@@ -33,7 +34,7 @@ function kindSection(definition: Definition, sample: string | undefined): string
     "",
     ...(sample === undefined ? [] : ["```yaml", sample.trimEnd(), "```", ""]),
     ...table(listRows(spec, "spec")),
-    ...section("Rules:", listRules(spec, "spec")),
+    ...section("Rules:", [...rootRules(definition), ...listRules(spec, "spec")]),
     ...(status.length === 0 ? [] : ["Status:", "", ...table(status)]),
   ];
 }
@@ -64,9 +65,13 @@ function listRows(schema: StructuralSchema, path: string): Row[] {
   });
 }
 
+const rootRules = ({ kind, schema }: Definition): string[] => celRulesOf(schema).map((rule) => ruleLine(kind, rule));
+
+const ruleLine = (path: string, { message, rule }: CelRule): string => `- \`${path}\`: ${message}: \`${rule}\``;
+
 function listRules(schema: StructuralSchema, path: string): string[] {
-  const own = asList(schema["x-kubernetes-validations"]).map(
-    (rule) => `- \`${path}\`: ${String(rule.message)}: \`${String(rule.rule)}\``,
+  const own = asList(schema[validationsKey]).map(({ message, rule }) =>
+    ruleLine(path, { message: String(message), rule: String(rule) }),
   );
   const inner = Object.entries(childrenOf(schema)).flatMap(([name, child]) => listRules(child, `${path}.${name}`));
   const items = itemsOf(schema);
@@ -76,8 +81,14 @@ function listRules(schema: StructuralSchema, path: string): string[] {
 function typeText(schema: StructuralSchema): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(", ");
   const items = itemsOf(schema);
-  if (items) return `${schema["x-kubernetes-list-type"] === "set" ? "set" : "list"} of ${String(items.type)}`;
+  if (items) return listText(schema, items);
   return schema.format === "date-time" ? "time" : String(schema.type);
+}
+
+function listText(schema: StructuralSchema, items: StructuralSchema): string {
+  const type = schema["x-kubernetes-list-type"];
+  if (type === "map") return `list of ${String(items.type)} by name`;
+  return `${type === "set" ? "set" : "list"} of ${String(items.type)}`;
 }
 
 function defaultText(schema: StructuralSchema, required: boolean): string {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { z } from "zod";
+import { namedListOf } from "../fields.ts";
 import { withRule } from "../rule.ts";
 import { toStructural } from "./structural.ts";
 
@@ -41,6 +42,24 @@ describe("the schema of a CRD", () => {
     assert.deepEqual(toStructural(withRule(text, rule))["x-kubernetes-validations"], [
       { rule: "self != 'a'", message: "not a" },
     ]);
+  });
+
+  it("merges lists of named items by their name", () => {
+    const list = namedListOf(z.strictObject({ name: text }), { max: 3 }).describe("List.");
+    assert.deepEqual(toStructural(z.strictObject({ list })).properties, {
+      list: {
+        description: "List.",
+        type: "array",
+        maxItems: 3,
+        items: {
+          type: "object",
+          required: ["name"],
+          properties: { name: { description: "Text.", type: "string", maxLength: 10 } },
+        },
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+      },
+    });
   });
 
   it("opens objects whose fields nobody knows", () => {

@@ -128,8 +128,8 @@ function requireCelTwins(schema: z.core.$ZodType, path: string): void {
 function countTwins(schema: z.core.$ZodType): number {
   if (!(schema instanceof z.ZodType)) return 0;
   const rules = celRulesOf(schema).filter(({ rule }) => !rule.includes("oldSelf"));
-  // The list type "set" says that items differ.
-  return rules.length + (schema.meta()?.["x-kubernetes-list-type"] === "set" ? 1 : 0);
+  // These list types say that items differ.
+  return rules.length + (["set", "map"].includes(String(schema.meta()?.["x-kubernetes-list-type"])) ? 1 : 0);
 }
 
 function partsOf(schema: z.core.$ZodType, path: string): [string, z.core.$ZodType][] {
