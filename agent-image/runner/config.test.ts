@@ -16,6 +16,8 @@ describe("the runner's environment", () => {
       placeholder: "0123456789abcdef",
       workspace: "/workspace",
       agentDir: "/agent",
+      sandbox: "none",
+      harnessesDir: undefined,
       logLevel: "info",
       endWithStdin: false,
       providerEnv: {

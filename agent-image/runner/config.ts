@@ -6,6 +6,10 @@ import { z } from "zod";
 /** The longest path that a Unix socket may have. */
 const maxSocketPath = 107;
 
+/** What keeps the session apart from the machine. `none`: nothing does; `waived`: nothing does, as the person asked for. */
+const sandboxes = ["bubblewrap", "docker", "podman", "none", "waived"] as const;
+export type Sandbox = (typeof sandboxes)[number];
+
 /** What the runner reads from its environment. */
 export const environmentSchema = z.object({
   [environment.proxySocket]: z
@@ -26,6 +30,11 @@ export const environmentSchema = z.object({
     .min(1)
     .optional()
     .describe("Folder with the composed instructions, which the agent can only read. Handed on to the provider."),
+  [environment.sandbox]: z
+    .enum(sandboxes)
+    .default("none")
+    .describe("What keeps the session apart from the machine; with `none`, providers that run commands are refused."),
+  [environment.harnessesDir]: z.string().min(1).optional().describe("Folder in which harnesses are installed."),
   [environment.logLevel]: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
     .default("info")
@@ -43,6 +52,8 @@ export interface RunnerConfig {
   readonly placeholder: string;
   readonly workspace: string;
   readonly agentDir: string;
+  readonly sandbox: Sandbox;
+  readonly harnessesDir: string | undefined;
   readonly logLevel: z.output<typeof environmentSchema>["COPEPOD_LOG_LEVEL"];
   readonly endWithStdin: boolean;
   /** All that the provider's processes get: a list of what is given, not of what is held back. */
@@ -60,6 +71,8 @@ export function readConfig(env: NodeJS.ProcessEnv): RunnerConfig {
     placeholder: values[environment.placeholder],
     workspace,
     agentDir,
+    sandbox: values[environment.sandbox],
+    harnessesDir: values[environment.harnessesDir],
     logLevel: values[environment.logLevel],
     endWithStdin: values[environment.endWithStdin] === "1",
     providerEnv: {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
-import { untilEnded } from "@copepod/core/lifetime";
+import { untilAsked, untilOrphaned } from "@copepod/core/lifetime";
 import { mailboxApi } from "@copepod/core/mailbox-api";
 import { proxyApi } from "@copepod/core/proxy-api";
 import { destination, pino } from "pino";
@@ -25,9 +25,10 @@ async function main(config: RunnerConfig): Promise<void> {
     destination({ fd: 1, sync: true }),
   );
   const life = new Life();
-  untilEnded(process, undefined).addEventListener("abort", () => life.drain("SIGTERM"));
   const parent = config.endWithStdin ? process.stdin : undefined;
-  untilEnded(undefined, parent).addEventListener("abort", () => life.end("parent is gone"));
+  const asked = untilAsked(process, parent);
+  asked.addEventListener("abort", () => life.drain(asked.reason));
+  untilOrphaned(parent).addEventListener("abort", () => life.end("parent is gone"));
   await using http = createSocketFetch(config.proxySocket);
   const client = { fetch: http.fetch, baseUrl: "http://credential-proxy", token: () => config.placeholder };
   await using loopback = await openLoopback(config.proxySocket);

@@ -13,6 +13,8 @@ export const environment = {
   adminSocket: "COPEPOD_ADMIN_SOCKET",
   supervisorSocket: "COPEPOD_SUPERVISOR_SOCKET",
   proxySocket: "COPEPOD_PROXY_SOCKET",
+  /** `uid:gid` to whom the proxy gives its socket, where the runner is another user than the proxy. */
+  socketOwner: "COPEPOD_SOCKET_OWNER",
   /** File with the token of a proxy or adapter host; read anew for each request, since tokens rotate. */
   tokenFile: "COPEPOD_TOKEN_FILE",
   /** The session's random placeholder: authenticates the runner at its proxy. */
