@@ -36,7 +36,7 @@ async function main(): Promise<void> {
     fetch: (url, init) => fetch(url, { ...init, dispatcher }),
     baseUrl: "http://supervisor",
   });
-  const link = new SupervisorLink({ client, random: Math.random, log });
+  const link = new SupervisorLink({ client, resources, random: Math.random, log });
   const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
   const router = createRouter({
     store,

@@ -25,6 +25,7 @@ import { Activities } from "./sessions/activities.ts";
 import { GroupLimits } from "./sessions/group-limits.ts";
 import { keep } from "./sessions/keeper.ts";
 import { createPodsListener } from "./sessions/pods.ts";
+import { createRulesTeller } from "./sessions/proxy-rules.ts";
 import type { SupervisorLink } from "./sessions/supervisor-link.ts";
 import { WishWriter } from "./sessions/wish-writer.ts";
 
@@ -87,9 +88,11 @@ export function createRouter(deps: RouterDeps): Router {
   for (const app of Object.values(listeners)) addHealthRoutes(app, notReady);
   addMetricsRoute(listeners.admin, async () => await metrics.render(await store.stats(), clock.now()));
   const sayChannels = () => sayExternalChannels(deps);
+  const sayRules = createRulesTeller({ store, resources, wishes, log });
   resources.onChange(() => {
     metrics.resourceProblems(resources.problems().length);
     sayChannels();
+    sayRules();
   });
   const pods = createPodsListener({ store, wishes, announcer, activities, metrics, log, sayChannels });
   return {

@@ -8,6 +8,7 @@ import type { CallContext } from "../http/listener.ts";
 import { isServedByRouter } from "../inbound/inbound.ts";
 import type { ListMessages, QueueStore } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
+import { credentialProblems } from "../sessions/proxy-rules.ts";
 import type { WishWriter } from "../sessions/wish-writer.ts";
 import { createTerminalHandlers, type TerminalDeps } from "./terminal.ts";
 
@@ -38,7 +39,7 @@ export function createAdminHandlers(deps: AdminDeps): AdminHandlers {
         version: deps.version,
         ready: reasons.length === 0,
         reasons,
-        problems: [...resources.problems()],
+        problems: [...resources.problems(), ...credentialProblems(resources.current())],
         channels: [...resources.current().channels].map(([key, { spec }]) => ({
           channel: splitKey(key).name,
           ...(isServedByRouter(spec.type) ? { state: "ready" } : deps.health.of(key)),
@@ -89,7 +90,7 @@ async function withTerminal({ store, resources }: AdminDeps, row: SessionRow): P
 }
 
 async function listResources(deps: AdminDeps, kind: string, namespace: string): Promise<ResourceView[]> {
-  const { agentGroups, channels, wirings, users } = deps.resources.current();
+  const { agentGroups, channels, wirings, users, credentials } = deps.resources.current();
   const inNamespace = <T extends { metadata: { namespace: string } }>(map: ReadonlyMap<string, T>) =>
     [...map.values()].filter(({ metadata }) => metadata.namespace === namespace);
   switch (kind) {
@@ -108,6 +109,8 @@ async function listResources(deps: AdminDeps, kind: string, namespace: string): 
       return inNamespace(wirings);
     case "User":
       return inNamespace(users);
+    case "Credential":
+      return inNamespace(credentials);
     default:
       throw new CopepodError("notFound", `the kind “${kind}” does not exist`);
   }

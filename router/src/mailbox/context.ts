@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { keyOf, splitKey } from "@copepod/core/addresses";
+import type { AgentSettings } from "@copepod/core/agent";
 import { CopepodError } from "@copepod/core/errors";
 import type { SessionContext } from "@copepod/core/mailbox-api";
 import type { AgentGroup } from "@copepod/crds/agent-group";
@@ -53,6 +54,18 @@ export class Contexts {
   }
 }
 
+function agentOf({ agent: { model, effort }, tools }: AgentGroup["spec"]): AgentSettings {
+  return {
+    ...(model === undefined ? {} : { model }),
+    ...(effort === undefined ? {} : { effort }),
+    mcpServers: tools.mcpServers.map(({ env, ...server }) => ({
+      ...server,
+      env: Object.fromEntries(env.map(({ name, value }) => [name, value])),
+    })),
+    skills: tools.skills,
+  };
+}
+
 function compose(
   session: string,
   { metadata, spec }: AgentGroup,
@@ -63,6 +76,7 @@ function compose(
     session,
     group: metadata.name,
     provider: spec.agent.provider,
+    agent: agentOf(spec),
     maxMessagesPerPrompt: spec.agent.maxMessagesPerPrompt,
     timeZone: spec.timeZone,
     instructions: composeInstructions({ group: metadata.name, text: spec.instructions, destinations }),

@@ -10,7 +10,7 @@ interface Parts {
 
 /** The instructions of a session: how to answer, whom it may address, and what the group's owner wrote. Pure. */
 export function composeInstructions({ group, text, destinations }: Parts): string {
-  const sections = [identity(group), answering, addressBook(destinations), memory];
+  const sections = [identity(group), answering, addressBook(destinations), tools, memory];
   if (text.trim() !== "") sections.push(`# Your instructions\n\n${text.trim()}`);
   return `${sections.join("\n\n")}\n`;
 }
@@ -34,6 +34,12 @@ function addressBook(destinations: SessionContext["destinations"]): string {
   const lines = destinations.map(({ name, displayName }) => `- ${name}: ${displayName}`);
   return `# Destinations\n\n${lines.length > 0 ? lines.join("\n") : "None yet: nobody has written to you."}`;
 }
+
+const tools = `# Tools and files
+
+Where your harness offers the tools of the server "copepod", send_message and send_file send at once, before your turn
+ends: use them for a word in between and for files. Files of a message lie in files/ of your working folder; the message
+names them.`;
 
 const memory = `# Memory
 

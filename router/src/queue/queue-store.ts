@@ -1,6 +1,7 @@
 import type { Line, MessageRow, SessionRow } from "@copepod/core/admin-api";
 import type { Delivery } from "@copepod/core/channel-api";
 import type { ErrorCode } from "@copepod/core/errors";
+import type { MessageFile, Uploaded } from "@copepod/core/files";
 import type { AgentMessage } from "@copepod/core/mailbox-api";
 import type {
   ChannelError,
@@ -70,10 +71,13 @@ export interface AcceptRow {
   /** Suggested name of the reply conversation in the agent's address book. */
   readonly destinationName: string;
   readonly sender: { readonly identity: string; readonly name: string } | undefined;
-  readonly body: object;
+  readonly body: RowBody;
   /** W3C traceparent. */
   readonly trace: string | undefined;
 }
+
+/** Files that it names are kept as long as the row; their blobs are asked for with `useBlobs` before. */
+export type RowBody = object & { readonly files?: readonly MessageFile[] | undefined };
 
 /** A refused event: kept as a dead row of session '' so that it does not vanish. */
 export interface RefusedRow {
@@ -83,7 +87,7 @@ export interface RefusedRow {
   /** One sentence: stored, and told when `tell` is set. */
   readonly reason: string;
   readonly sender: string | undefined;
-  readonly body: object;
+  readonly body: RowBody;
   /** Thread to tell it in; `false` = tell nobody. */
   readonly tell: false | { readonly thread: string | undefined };
 }
@@ -252,6 +256,18 @@ export interface QueueStore extends AsyncDisposable {
   expireHosts(): Promise<readonly string[]>;
   /** Ends messages out that are older than they may be: as dead letters, or as unknown when one may have been shown. */
   expireDeliveries(): Promise<Written>;
+
+  // --- blobs ---
+  /** The bytes are on the disk. @param session who sent them; undefined = the owner. @returns whether they are new. */
+  blobStored(blob: Uploaded, session: string | undefined): Promise<boolean>;
+  /** Keeps the blobs for the grace, until a row refers to them. @throws CopepodError `invalid` when one is not there */
+  useBlobs(files: readonly MessageFile[]): Promise<void>;
+  /** Whether the session has uploaded the blob, or has a row that refers to it. */
+  maySeeBlob(session: string, hash: string): Promise<boolean>;
+  /** All blobs whose hash begins so. */
+  blobsIn(prefix: string): Promise<readonly Uploaded[]>;
+  /** Forgets blobs that no row refers to and nobody has used since the time, some per call. @returns which. */
+  forgetBlobs(usedBefore: number): Promise<readonly Uploaded[]>;
 
   // --- reading and keeping ---
   /** Lines to the person after a position, oldest first, and ids of the conversation's open rows. */

@@ -21,7 +21,13 @@ interface KnownFile {
 
 /** What is known of the files of a folder, and what of it counts. Files are read again only when they changed. */
 export class FolderState {
-  resources: Resources = { agentGroups: new Map(), channels: new Map(), wirings: new Map(), users: new Map() };
+  resources: Resources = {
+    agentGroups: new Map(),
+    channels: new Map(),
+    wirings: new Map(),
+    users: new Map(),
+    credentials: new Map(),
+  };
   problems: readonly Problem[] = [];
   #known: ReadonlyMap<string, KnownFile> = new Map();
   #inForce: InForce = new Map();

@@ -40,6 +40,7 @@ export function toResources(inForce: InForce, old: Resources): Resources {
     channels: ofKind(all, "Channel"),
     wirings: ofKind(all, "Wiring"),
     users: ofKind(all, "User"),
+    credentials: ofKind(all, "Credential"),
   };
   return isDeepStrictEqual(fresh, old) ? old : fresh;
 }

@@ -1,6 +1,7 @@
 import type { Problem } from "@copepod/core/admin-api";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import type { Channel } from "@copepod/crds/channel";
+import type { Credential } from "@copepod/crds/credential";
 import type { User } from "@copepod/crds/user";
 import type { Wiring } from "@copepod/crds/wiring";
 
@@ -10,6 +11,7 @@ export interface Resources {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly wirings: ReadonlyMap<string, Wiring>;
   readonly users: ReadonlyMap<string, User>;
+  readonly credentials: ReadonlyMap<string, Credential>;
 }
 
 export interface Applied {

@@ -1,6 +1,7 @@
 import { keyOf } from "@copepod/core/addresses";
 import { agentGroupSchema } from "@copepod/crds/agent-group";
 import { channelSchema } from "@copepod/crds/channel";
+import { credentialSchema } from "@copepod/crds/credential";
 import { userSchema } from "@copepod/crds/user";
 import { wiringSchema } from "@copepod/crds/wiring";
 import type { z } from "zod";
@@ -21,5 +22,6 @@ export function buildResources(documents: readonly object[]): Resources {
     channels: ofKind("Channel", channelSchema),
     wirings: ofKind("Wiring", wiringSchema),
     users: ofKind("User", userSchema),
+    credentials: ofKind("Credential", credentialSchema),
   };
 }

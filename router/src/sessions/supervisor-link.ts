@@ -5,10 +5,13 @@ import { longPollMs } from "@copepod/core/limits";
 import type { Host, Pod, SupervisorClient } from "@copepod/core/supervisor-api";
 import type { Logger } from "pino";
 import type { SessionWish } from "../queue/queue-store.ts";
+import type { ResourceStore } from "../resources/resource-store.ts";
+import { groupRules } from "./proxy-rules.ts";
 import type { Identities, PodIdentity, SessionStarter } from "./session-starter.ts";
 
 export interface SupervisorLinkDeps {
   readonly client: SupervisorClient;
+  readonly resources: Pick<ResourceStore, "current">;
   readonly random: () => number;
   readonly log: Logger;
 }
@@ -39,7 +42,8 @@ export class SupervisorLink implements SessionStarter, Identities {
   }
 
   async put(wish: SessionWish): Promise<void> {
-    await this.#deps.client.putWanted(wish);
+    const { rules } = groupRules(this.#deps.resources.current(), wish.group);
+    await this.#deps.client.putWanted({ ...wish, rules });
   }
 
   async putChannels(channels: readonly { channel: string; type: string }[]): Promise<void> {

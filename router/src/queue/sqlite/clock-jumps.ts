@@ -13,6 +13,7 @@ const shiftRetriesOut = sql<[number, number]>(`
   UPDATE messages_out SET retry_at = retry_at + ?, expires_at = expires_at + ? WHERE ended_at IS NULL`);
 const shiftSessions = sql<[number]>("UPDATE sessions SET retry_at = retry_at + ? WHERE retry_at IS NOT NULL");
 const shiftIdle = sql<[number]>("UPDATE sessions SET last_active_at = last_active_at + ? WHERE wanted = 1");
+const shiftBlobs = sql<[number]>("UPDATE blobs SET used_at = used_at + ?");
 
 /**
  * When the wall clock jumps, back-offs, deadlines and idle times move with it: they are lengths of time, kept as points
@@ -38,6 +39,7 @@ export class ClockJumps {
     tx.run(shiftRetriesOut, shift, shift);
     tx.run(shiftSessions, shift);
     tx.run(shiftIdle, shift);
+    tx.run(shiftBlobs, shift);
   }
 
   /** The transaction that followed the jump was committed. */

@@ -149,4 +149,33 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX audit_created ON audit (created_at);
   `,
+  // Files of messages. A reference goes with its row, whoever deletes that; a blob without any is removed later.
+  `
+  CREATE TABLE blobs (
+    hash TEXT NOT NULL PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE blob_uploads (
+    hash TEXT NOT NULL REFERENCES blobs (hash) ON DELETE CASCADE,
+    session TEXT NOT NULL,
+    PRIMARY KEY (hash, session)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE blob_references (
+    hash TEXT NOT NULL,
+    session TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (hash, session, message)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX blob_references_message ON blob_references (message);
+
+  CREATE TRIGGER messages_in_deleted AFTER DELETE ON messages_in BEGIN
+    DELETE FROM blob_references WHERE message = OLD.id;
+  END;
+  CREATE TRIGGER messages_out_deleted AFTER DELETE ON messages_out BEGIN
+    DELETE FROM blob_references WHERE message = OLD.id;
+  END;
+  `,
 ];

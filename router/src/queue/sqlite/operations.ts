@@ -1,6 +1,7 @@
 import type { QueueStore } from "../queue-store.ts";
 import { accept, acceptBatch, isKnown } from "./rules/accept.ts";
 import { recordAudit } from "./rules/audit.ts";
+import { blobStored, blobsIn, forgetBlobs, maySeeBlob, useBlobs } from "./rules/blobs.ts";
 import { acknowledge, stop } from "./rules/control.ts";
 import { drain, expireHolders, extend, hello, observePod } from "./rules/holders.ts";
 import { conversation, introduce } from "./rules/introduce.ts";
@@ -67,6 +68,11 @@ export const operations = {
   failOut,
   expireHosts,
   expireDeliveries,
+  blobStored,
+  useBlobs,
+  maySeeBlob,
+  blobsIn,
+  forgetBlobs,
   linesAfter,
   history,
   listSessions,
@@ -86,6 +92,8 @@ export const readOnly: ReadonlySet<CommandName> = new Set<CommandName>([
   "idleCandidates",
   "activeGroups",
   "destinations",
+  "maySeeBlob",
+  "blobsIn",
   "linesAfter",
   "history",
   "listSessions",

@@ -24,6 +24,8 @@ export const sentences = {
     `Nobody knows whether your message to "${to}" was delivered: ${reason}`,
   expired: (lastError: string) => `It could not be delivered within an hour. The last error: ${lastError}`,
   tooManyPosts: (limit: number) => `This turn has sent ${limit} messages already; the rest belongs into its answer.`,
+  notUploaded: (name: string) => `The file "${name}" was not uploaded before, or not in this size.`,
+  noFilesThere: (to: string) => `The channel behind "${to}" can't show files yet. Send text instead.`,
   neverDelivered: "No adapter host has taken it within an hour.",
   turnOver: (turn: number) => `Turn ${turn} is not running any more.`,
   notHeld: (seqs: readonly number[]) => `The rows ${seqs.join(", ")} are not held by this runner.`,

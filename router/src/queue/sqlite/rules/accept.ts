@@ -3,6 +3,7 @@ import { maxOpenRowsPerSession } from "@copepod/core/limits";
 import type { AcceptEvent, AcceptOutcome, AcceptRow, RefusedRow, Wake, Written } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
+import { referToFiles } from "./blobs.ts";
 import { boundContext, insertIn } from "./inbox.ts";
 import { tell } from "./outbox.ts";
 import type { SessionRecord } from "./records.ts";
@@ -116,6 +117,7 @@ function insertRow(tx: Transaction, row: AcceptRow, { id, seq }: { id: string; s
     null,
     null,
   );
+  if (inserted > 0) referToFiles(tx, row.body, { session: row.session.session, id });
   return inserted > 0;
 }
 
@@ -173,6 +175,7 @@ function refuse(tx: Transaction, row: RefusedRow): boolean {
     row.reason,
   );
   if (inserted === 0) return false;
+  referToFiles(tx, row.body, { session: "", id });
   if (row.tell) {
     const to = { conversation: row.conversation, thread: row.tell.thread ?? null };
     tell(tx, to, { key: `refused/${row.dedupeKey}`, text: row.reason });

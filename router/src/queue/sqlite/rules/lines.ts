@@ -1,4 +1,6 @@
+import { splitKey } from "@copepod/core/addresses";
 import type { Line } from "@copepod/core/admin-api";
+import type { MessageFile } from "@copepod/core/files";
 import { inboundStates } from "@copepod/core/messages";
 import { sql, type Transaction } from "../transaction.ts";
 import type { InRecord, OutRecord } from "./records.ts";
@@ -68,6 +70,12 @@ export function textOf(body: string): string {
   return String(text ?? prompt ?? event ?? action ?? "");
 }
 
+/** Text and files of a chat row's body. */
+export function contentOf(body: string): { readonly text: string; readonly files?: MessageFile[] } {
+  const { files } = JSON.parse(body);
+  return { text: textOf(body), ...(files === undefined ? {} : { files }) };
+}
+
 /** An event that several agents got is one line. Its rows were written one after the other. */
 const isFirstOfEvent = (row: InRecord, index: number, rows: readonly InRecord[]): boolean =>
   rows[index + 1]?.dedupe_key !== row.dedupe_key;
@@ -76,7 +84,7 @@ const lineIn = (row: InRecord): Line => ({
   id: row.id,
   from: "person",
   time: row.created_at,
-  text: textOf(row.body),
+  ...contentOf(row.body),
   ...(row.sender_name === null ? {} : { sender: row.sender_name }),
 });
 
@@ -85,6 +93,7 @@ const lineOut = (row: OutRecord): Line => ({
   from: row.session === "" ? "system" : "agent",
   position: row.position,
   time: row.created_at,
-  text: textOf(row.body),
+  ...contentOf(row.body),
+  ...(row.session === "" ? {} : { session: splitKey(row.session).name }),
   ...(row.in_reply_to === null ? {} : { inReplyTo: row.in_reply_to }),
 });

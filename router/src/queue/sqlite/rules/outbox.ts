@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { keyOf } from "@copepod/core/addresses";
+import type { MessageFile } from "@copepod/core/files";
 import { maxOutboundAgeMs } from "@copepod/core/limits";
 import { sql, type Transaction } from "../transaction.ts";
+import { referToFiles } from "./blobs.ts";
 import type { ConversationRecord } from "./records.ts";
 
 const selectConversation = sql<[string], ConversationRecord>("SELECT * FROM conversations WHERE id = ?");
@@ -43,6 +45,7 @@ export interface OutRow {
   readonly conversation: string;
   readonly thread: string | null;
   readonly text: string;
+  readonly files?: readonly MessageFile[] | undefined;
   /** Written as a dead letter at once. */
   readonly dead?: { readonly code: string; readonly reason: string };
 }
@@ -57,9 +60,11 @@ export function writeOut(tx: Transaction, row: OutRow): boolean {
   const state = row.dead ? "dead" : served ? "sent" : "pending";
   const channel = conversation ? keyOf(conversation.namespace, conversation.channel) : "";
   const { code, reason } = row.dead ?? { code: null, reason: null };
+  const { text, files } = row;
+  const id = tx.id();
   const written = tx.run(
     insertOut,
-    tx.id(),
+    id,
     row.session,
     row.key,
     row.seq,
@@ -70,13 +75,14 @@ export function writeOut(tx: Transaction, row: OutRow): boolean {
     row.conversation,
     row.thread,
     state,
-    JSON.stringify({ text: row.text }),
+    JSON.stringify({ text, files }),
     tx.now,
     tx.now + maxOutboundAgeMs,
     state === "pending" ? null : tx.now,
     code,
     reason,
   );
+  if (written > 0) referToFiles(tx, { files }, { session: row.session, id });
   if (state === "pending") tx.notifyChannel(channel);
   if (state === "sent") tx.notifyConversation(row.conversation);
   return written > 0;

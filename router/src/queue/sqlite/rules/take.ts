@@ -7,6 +7,7 @@ import { sql, type Transaction } from "../transaction.ts";
 import { type Candidate, chooseBatch } from "./choose-batch.ts";
 import { openControl } from "./control.ts";
 import { buryIn } from "./dead-letters.ts";
+import { contentOf } from "./lines.ts";
 import type { LaneRecord, SessionRecord } from "./records.ts";
 import { isDraining, requireHolder } from "./sessions.ts";
 
@@ -106,7 +107,7 @@ function postsBefore(tx: Transaction, rows: readonly LaneRecord[]): AgentMessage
   const first = rows[0];
   if (!first || rows.every(({ attempt }) => attempt <= 1)) return [];
   const posts = tx.all(selectPosts, first.session, `${first.seq}/post/`, `${first.seq}/post0`);
-  return posts.map(({ destination, body }) => ({ to: destination, text: JSON.parse(body).text }));
+  return posts.map(({ destination, body }) => ({ to: destination, ...contentOf(body) }));
 }
 
 function toMessages(tx: Transaction, rows: readonly LaneRecord[]): MailboxMessage[] {

@@ -6,10 +6,11 @@ import { inboundStates } from "@copepod/core/messages";
 import type { FailInput, FinishInput, Holder, Written } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
+import { requireUploaded } from "./blobs.ts";
 import { endLateStops } from "./control.ts";
 import { buryIn } from "./dead-letters.ts";
 import { noteForAgent } from "./inbox.ts";
-import { hashOf, tell, writeOut } from "./outbox.ts";
+import { findConversation, hashOf, tell, writeOut } from "./outbox.ts";
 import type { InRecord, LaneRecord, SessionRecord } from "./records.ts";
 import { countOpenRows, requireHolder, takeSeqs, touchSession } from "./sessions.ts";
 
@@ -52,7 +53,8 @@ export function post(
   input: AgentMessage & { readonly turn: number; readonly occurrence: number },
 ): { readonly seq: number; readonly duplicate: boolean } & Written {
   const session = requireHolder(tx, holder);
-  const key = `${input.turn}/post/${hashOf(holder.session, input.turn, input.to, input.text, input.occurrence)}`;
+  const hash = hashOf(holder.session, input.turn, input.to, input.text, input.occurrence, ...hashesOf(input));
+  const key = `${input.turn}/post/${hash}`;
   const posted = tx.get(selectPosted, holder.session, key);
   if (posted) return { seq: posted.seq, duplicate: true, ...tx.written() };
   if (
@@ -64,6 +66,7 @@ export function post(
   if (!first) throw new CopepodError("conflict", sentences.turnOver(input.turn));
   const conversation = tx.get(selectDestination, holder.session, input.to)?.conversation;
   if (!conversation) throw new CopepodError("destinationUnknown", sentences.destinationUnknown(input.to));
+  requireUploaded(tx, holder.session, input.files);
   const seq = takeSeqs(tx, holder.session, 1);
   writeMessage(tx, { session, first, conversation, message: input, key, seq });
   touchSession(tx, holder.session);
@@ -135,10 +138,12 @@ interface Saying {
 
 function sayFinally(tx: Transaction, { session, first, input }: Saying): void {
   const { turn, messages, consumed, notice } = input;
+  for (const { files } of messages) requireUploaded(tx, session.session, files);
   let seq = messages.length > 0 ? takeSeqs(tx, session.session, messages.length) : 0;
   messages.forEach((message, index) => {
     // The rows belong to the hash: a turn number comes twice when the provider left the turn's first row unconsumed.
-    const hash = hashOf(session.session, turn, "final", index, message.to, message.text, ...consumed);
+    const content = [message.to, message.text, ...hashesOf(message)];
+    const hash = hashOf(session.session, turn, "final", index, ...content, ...consumed);
     const conversation = tx.get(selectDestination, session.session, message.to)?.conversation;
     writeMessage(tx, { session, first, conversation, message, key: `${turn}/final/${hash}`, seq });
     seq += 1;
@@ -167,8 +172,10 @@ function writeMessage(tx: Transaction, { session, first, conversation, message, 
     inReplyTo: first.id,
     destination: message.to,
     text: message.text,
+    files: message.files,
   };
   if (conversation !== undefined) {
+    refuseFilesNobodyShows(tx, conversation, message);
     writeOut(tx, { ...row, conversation, thread: threadOf(tx, session, conversation) });
     return;
   }
@@ -176,6 +183,15 @@ function writeMessage(tx: Transaction, { session, first, conversation, message, 
   writeOut(tx, { ...row, conversation: "", thread: null, dead: { code: "destinationUnknown", reason } });
   noteForAgent(tx, session.session, { conversation: first.conversation, text: reason });
 }
+
+/** Only the terminal shows files so far. @throws CopepodError `invalid` */
+function refuseFilesNobodyShows(tx: Transaction, conversation: string, { to, files = [] }: AgentMessage): void {
+  if (files.length === 0 || findConversation(tx, conversation)?.served_by_router === 1) return;
+  throw new CopepodError("invalid", sentences.noFilesThere(to));
+}
+
+/** Two files of one content and different names are two. */
+const hashesOf = ({ files = [] }: AgentMessage): string[] => files.flatMap(({ name, blob }) => [blob, name]);
 
 function threadOf(tx: Transaction, session: SessionRecord, conversation: string): string | null {
   if (session.key_kind === "Thread" && conversation === session.conversation) return session.thread;

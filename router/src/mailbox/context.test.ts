@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { contextSchema } from "@copepod/core/mailbox-api";
+import { buildResources } from "../resources/testing.ts";
+import { Contexts } from "./context.ts";
+
+const build = (spec: object) => buildResources([{ kind: "AgentGroup", metadata: { name: "helper" }, spec }]);
+
+function start(spec: object) {
+  const world = { resources: build(spec) };
+  const store = {
+    wish: async () => ({ session: "default/s", group: "default/helper", wanted: true, epoch: 1 }),
+    destinations: async () => [],
+  };
+  return { world, contexts: new Contexts(store, { current: () => world.resources }) };
+}
+
+describe("the context of a session", () => {
+  it("has what its agent group says about the agent", async () => {
+    const { contexts } = start({
+      agent: { provider: "claude", model: "claude-sonnet-4-5", effort: "High" },
+      tools: {
+        mcpServers: [{ name: "notes", command: "notes", args: ["-v"], env: [{ name: "A", value: "1" }] }],
+        skills: ["letters"],
+      },
+    });
+    const context = contextSchema.parse(await contexts.of("default/s"));
+    assert.deepEqual(context.agent, {
+      model: "claude-sonnet-4-5",
+      effort: "High",
+      mcpServers: [{ name: "notes", command: "notes", args: ["-v"], env: { A: "1" } }],
+      skills: ["letters"],
+    });
+  });
+
+  it("leaves to the harness what the group does not say", async () => {
+    assert.deepEqual((await start({}).contexts.of("default/s")).agent, { mcpServers: [], skills: [] });
+  });
+
+  it("has another version when any of it changes, and the same when nothing does", async () => {
+    const { world, contexts } = start({ agent: { model: "a" } });
+    const { version } = await contexts.of("default/s");
+    world.resources = build({ agent: { model: "a" } });
+    assert.equal((await contexts.of("default/s")).version, version);
+    const versions = new Set([version]);
+    for (const spec of [{ agent: { model: "b" } }, { agent: { effort: "Low" } }, { tools: { skills: ["x"] } }]) {
+      world.resources = build(spec);
+      versions.add((await contexts.of("default/s")).version);
+    }
+    assert.equal(versions.size, 4);
+  });
+
+  it("tells of the tools and of files", async () => {
+    const { instructions } = await start({ instructions: "Be kind." }).contexts.of("default/s");
+    assert.match(instructions, /# Tools and files\n[\s\S]*send_message[\s\S]*send_file/);
+    assert.match(instructions, /# Your instructions\n\nBe kind\.\n$/);
+  });
+});
