@@ -1,7 +1,6 @@
 import { crc32 } from "node:zlib";
 import { defaultNamespace, keyOf, splitKey } from "@copepod/core/addresses";
 import type { adminApi, Line } from "@copepod/core/admin-api";
-import type { InboundEvent } from "@copepod/core/channel-api";
 import type { Handlers } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
 import type { Announcer } from "../http/announcer.ts";
@@ -82,16 +81,18 @@ function terminalOf(resources: Pick<ResourceStore, "current">): { namespace: str
   throw new CopepodError("notFound", "no Channel of type terminal exists; apply one to chat from a terminal");
 }
 
-async function say(deps: TerminalDeps, { conversation, group, sender, text, dedupeKey }: SayInput) {
+async function say(deps: TerminalDeps, { conversation, group, sender, text, files, dedupeKey }: SayInput) {
   const { namespace, channel } = terminalOf(deps.resources);
   const { id } = await introduce(deps, conversation);
   const { position } = await deps.store.history(id, 1);
-  const event: InboundEvent = {
+  if (files) await deps.store.useBlobs(files);
+  const event = {
     dedupeKey,
     occurredAt: deps.clock.now(),
-    conversation: { address: conversation, kind: "Direct", name: conversation },
+    conversation: { address: conversation, kind: "Direct" as const, name: conversation },
     sender: { id: sender, name: sender },
     text,
+    files,
     mentionsAgent: true,
   };
   const accepted = await deps.inbound.accept({

@@ -1,6 +1,7 @@
 import { identityOf, keyOf, splitKey } from "@copepod/core/addresses";
 import type { InboundEvent } from "@copepod/core/channel-api";
 import { CopepodError, type ErrorCode } from "@copepod/core/errors";
+import type { MessageFile } from "@copepod/core/files";
 import type { Channel } from "@copepod/crds/channel";
 import type { Announcer } from "../http/announcer.ts";
 import type { RouterMetrics } from "../metrics.ts";
@@ -39,6 +40,8 @@ export interface InboundDeps {
 }
 
 interface Heard extends InboundEvent {
+  /** Kept already, so that the blobs are there. */
+  readonly files?: readonly MessageFile[] | undefined;
   /** Why the text can't be taken. */
   readonly unreadable?: string;
 }
@@ -149,7 +152,7 @@ export class Inbound {
     return false;
   }
 
-  #rowOf(decision: Decision, event: InboundEvent, conversation: Conversation): AcceptRow[] {
+  #rowOf(decision: Decision, event: Heard, conversation: Conversation): AcceptRow[] {
     if (decision.kind !== "deliver") return [];
     const { namespace, channel } = conversation;
     const group = keyOf(namespace, decision.group);
@@ -171,7 +174,11 @@ export class Inbound {
         replyTo: { conversation: conversation.id, thread: event.thread },
         destinationName: event.conversation.name ?? `${channel} ${event.conversation.address}`,
         sender: { identity: identityOf(channel, event.sender.id), name: event.sender.name ?? event.sender.id },
-        body: { text: event.text, ...(event.quote ? { quote: event.quote } : {}) },
+        body: {
+          text: event.text,
+          ...(event.quote ? { quote: event.quote } : {}),
+          ...(event.files ? { files: event.files } : {}),
+        },
         trace: undefined,
       },
     ];

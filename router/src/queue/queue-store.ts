@@ -1,8 +1,8 @@
-import type { Line, MessageRow, SessionRow } from "@copepod/core/admin-api";
+import type { Line, MessageRow, SessionRow, UsageBy, UsageSum } from "@copepod/core/admin-api";
 import type { Delivery } from "@copepod/core/channel-api";
 import type { ErrorCode } from "@copepod/core/errors";
 import type { MessageFile, Uploaded } from "@copepod/core/files";
-import type { AgentMessage } from "@copepod/core/mailbox-api";
+import type { AgentMessage, UsageEntry } from "@copepod/core/mailbox-api";
 import type {
   ChannelError,
   ControlMessage,
@@ -77,7 +77,7 @@ export interface AcceptRow {
 }
 
 /** Files that it names are kept as long as the row; their blobs are asked for with `useBlobs` before. */
-export type RowBody = object & { readonly files?: readonly MessageFile[] | undefined };
+export type RowBody = Readonly<Record<string, unknown>> & { readonly files?: readonly MessageFile[] | undefined };
 
 /** A refused event: kept as a dead row of session '' so that it does not vanish. */
 export interface RefusedRow {
@@ -164,6 +164,13 @@ export interface ListMessages {
   readonly state: InboundState | OutboundState | undefined;
   readonly kind: InboundKind | undefined;
   readonly limit: number;
+}
+
+export interface UsageQuery {
+  readonly namespace: string;
+  readonly by: UsageBy;
+  /** UTC ms. */
+  readonly since: number;
 }
 
 export interface AuditRow {
@@ -282,6 +289,13 @@ export interface QueueStore extends AsyncDisposable {
   /** Makes a dead or unknown row pending again, at the end of its lane. @throws CopepodError notFound, conflict */
   retry(id: string): Promise<{ readonly item: MessageRow; readonly wake: Wake } & Written>;
   audit(row: AuditRow): Promise<void>;
+  /**
+   * Notes what requests of a session to model APIs took, for the sender of the rows that it works on, or worked on last.
+   * @returns ids of the entries that were not there before
+   */
+  recordUsage(session: string, entries: readonly UsageEntry[]): Promise<readonly string[]>;
+  /** Sums, the dearest first. */
+  usage(query: UsageQuery): Promise<readonly UsageSum[]>;
   /** Removes rows that ended before the time, some per call. @returns how many. */
   purge(endedBefore: number): Promise<number>;
   backup(path: string): Promise<{ readonly bytes: number }>;

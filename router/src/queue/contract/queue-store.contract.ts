@@ -1,4 +1,5 @@
 import { acceptContract } from "./accept.contract.ts";
+import { blobContract } from "./blobs.contract.ts";
 import { boundsContract } from "./bounds.contract.ts";
 import { keepingContract } from "./keeping.contract.ts";
 import { mailboxContract } from "./mailbox.contract.ts";
@@ -6,6 +7,7 @@ import { outboundContract } from "./outbound.contract.ts";
 import { sessionsContract } from "./sessions.contract.ts";
 import type { OpenQueue } from "./testing.ts";
 import { turnContract } from "./turns.contract.ts";
+import { usageContract } from "./usage.contract.ts";
 
 /** What every implementation of QueueStore has to do. */
 export function queueStoreContract(open: OpenQueue): void {
@@ -16,4 +18,6 @@ export function queueStoreContract(open: OpenQueue): void {
   outboundContract(open);
   keepingContract(open);
   boundsContract(open);
+  usageContract(open);
+  blobContract(open);
 }

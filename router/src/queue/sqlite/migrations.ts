@@ -149,13 +149,35 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX audit_created ON audit (created_at);
   `,
+  `
+  CREATE TABLE usage (
+    session TEXT NOT NULL,
+    id TEXT NOT NULL,
+    agent_group TEXT NOT NULL,
+    identity TEXT,
+    credential TEXT NOT NULL,
+    model TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    cost_micros INTEGER,
+    duration_ms INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (session, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX usage_created ON usage (created_at);
+  `,
   // Files of messages. A reference goes with its row, whoever deletes that; a blob without any is removed later.
   `
   CREATE TABLE blobs (
     hash TEXT NOT NULL PRIMARY KEY,
     bytes INTEGER NOT NULL,
-    used_at INTEGER NOT NULL
+    used_at INTEGER NOT NULL,
+    referred INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX blobs_unused ON blobs (used_at) WHERE referred = 0;
 
   CREATE TABLE blob_uploads (
     hash TEXT NOT NULL REFERENCES blobs (hash) ON DELETE CASCADE,
@@ -171,6 +193,13 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX blob_references_message ON blob_references (message);
 
+  CREATE TRIGGER blob_referred AFTER INSERT ON blob_references BEGIN
+    UPDATE blobs SET referred = 1 WHERE hash = NEW.hash;
+  END;
+  CREATE TRIGGER blob_released AFTER DELETE ON blob_references BEGIN
+    UPDATE blobs SET referred = 0
+    WHERE hash = OLD.hash AND NOT EXISTS (SELECT 1 FROM blob_references WHERE hash = OLD.hash);
+  END;
   CREATE TRIGGER messages_in_deleted AFTER DELETE ON messages_in BEGIN
     DELETE FROM blob_references WHERE message = OLD.id;
   END;

@@ -33,11 +33,8 @@ const selectBlobs = sql<[string, string], { blob: string; bytes: number }>(
   "SELECT hash AS blob, bytes FROM blobs WHERE hash >= ? AND hash < ?",
 );
 
-// Few blobs are old and unused, but all are looked through: this runs once a minute, beside which that is little.
 const deleteUnused = sql<[number, number], { blob: string; bytes: number }>(`
-  DELETE FROM blobs WHERE hash IN (
-    SELECT hash FROM blobs b WHERE used_at < ? AND NOT EXISTS (SELECT 1 FROM blob_references r WHERE r.hash = b.hash)
-    LIMIT ?)
+  DELETE FROM blobs WHERE hash IN (SELECT hash FROM blobs WHERE referred = 0 AND used_at < ? LIMIT ?)
   RETURNING hash AS blob, bytes`);
 
 export function blobStored(tx: Transaction, { blob, bytes }: Uploaded, session: string | undefined): boolean {
