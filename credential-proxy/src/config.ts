@@ -12,6 +12,11 @@ export const environmentSchema = z.object({
     .min(1)
     .max(maxSocketPath)
     .describe("Path of the Unix socket where the proxy listens for the runner. Made with mode 0600."),
+  [environment.socketOwner]: z
+    .string()
+    .regex(/^\d{1,10}:\d{1,10}$/)
+    .optional()
+    .describe("`uid:gid` that gets the socket, where the runner is another user than the proxy."),
   [environment.placeholder]: z
     .string()
     .min(16)
@@ -41,6 +46,8 @@ export const environmentSchema = z.object({
 
 export interface ProxyConfig {
   readonly proxySocket: string;
+  /** uid and gid that get the socket; undefined = it stays our own. */
+  readonly socketOwner: readonly [uid: number, gid: number] | undefined;
   readonly placeholder: string;
   readonly mailboxSocket: string;
   readonly tokenFile: string;
@@ -52,8 +59,10 @@ export interface ProxyConfig {
 /** @throws CopepodError `invalid` that names the variable. */
 export function readConfig(env: NodeJS.ProcessEnv): ProxyConfig {
   const values = parseInput(environmentSchema, env);
+  const [uid, gid] = values[environment.socketOwner]?.split(":").map(Number) ?? [];
   return {
     proxySocket: values[environment.proxySocket],
+    socketOwner: uid === undefined || gid === undefined ? undefined : [uid, gid],
     placeholder: values[environment.placeholder],
     mailboxSocket: values[environment.mailboxSocket],
     tokenFile: values[environment.tokenFile],

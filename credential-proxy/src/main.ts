@@ -30,7 +30,10 @@ async function main(config: ProxyConfig): Promise<void> {
   );
   const paths = new Set(Object.values(mailboxApi).map((endpoint) => endpoint.path));
   const isAuthorized = createPlaceholderCheck(config.placeholder);
-  await using server = await listen(config.proxySocket, createRelay({ upstream, paths, isAuthorized, log }));
+  await using server = await listen(
+    { path: config.proxySocket, owner: config.socketOwner },
+    createRelay({ upstream, paths, isAuthorized, log }),
+  );
   log.info("credential-proxy serves");
   const mailbox = createMailbox(upstream);
   const ended = AbortSignal.any([asked, orphaned]);

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { chown, rm } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { CopepodError } from "@copepod/core/errors";
@@ -15,8 +15,17 @@ export interface ProxyServer extends AsyncDisposable {
   untilQuiet(signal: AbortSignal): Promise<void>;
 }
 
-/** Serves on a Unix socket that only the own user may use. @throws CopepodError `unavailable` when it can't listen. */
-export async function listen(socketPath: string, listener: RequestListener): Promise<ProxyServer> {
+export interface SocketPlace {
+  readonly path: string;
+  /** uid and gid that get the socket; undefined = it stays our own. */
+  readonly owner: readonly [uid: number, gid: number] | undefined;
+}
+
+/** Serves on a Unix socket that only its owner may use. @throws CopepodError `unavailable` when it can't listen. */
+export async function listen(
+  { path: socketPath, owner }: SocketPlace,
+  listener: RequestListener,
+): Promise<ProxyServer> {
   const server = createServer({ keepAliveTimeout: keepAliveMs }, listener);
   let connections = 0;
   server.on("connection", (socket) => {
@@ -32,6 +41,7 @@ export async function listen(socketPath: string, listener: RequestListener): Pro
     server.once("error", listening.reject);
     server.listen(socketPath, listening.resolve);
     await listening.promise;
+    if (owner) await chown(socketPath, ...owner);
   } catch (cause) {
     throw new CopepodError("unavailable", `the proxy can't listen on ${socketPath}`, { cause });
   } finally {

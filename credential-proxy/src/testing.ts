@@ -70,7 +70,7 @@ export class RelayInProcess implements AsyncDisposable {
     const paths = new Set(["/v1/mailbox/take"]);
     const isAuthorized = createPlaceholderCheck(placeholder);
     const relay = createRelay({ upstream: this.#upstream, paths, isAuthorized, log });
-    this.#server = await listen(join(this.folder, "proxy"), relay);
+    this.#server = await listen({ path: join(this.folder, "proxy"), owner: undefined }, relay);
   }
 
   /** A request to the proxy whose body and answer the test handles itself. */
