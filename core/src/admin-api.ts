@@ -80,6 +80,27 @@ const resourceSchema = z.object({
 });
 export type ResourceView = z.output<typeof resourceSchema>;
 
+/** What requests to model APIs are summed by. */
+export const usageKeys = ["group", "user", "session", "model", "credential"] as const;
+export type UsageBy = (typeof usageKeys)[number];
+
+const usageSumSchema = z.object({
+  /** Name of the group, user, session, model or credential; an identity for a sender whom no User lists; empty = nobody. */
+  key: z.string(),
+  requests: z.int(),
+  /** Of them those without a 2xx answer. */
+  failed: z.int(),
+  inputTokens: z.int(),
+  outputTokens: z.int(),
+  cacheReadTokens: z.int(),
+  cacheWriteTokens: z.int(),
+  /** Millionths of a US dollar, of the requests whose model has a price. */
+  costMicros: z.int(),
+  /** Requests with an answer whose model has none. */
+  unpriced: z.int(),
+});
+export type UsageSum = z.output<typeof usageSumSchema>;
+
 /** Admin API: what the CLI (and later the console) uses. */
 export const adminApi = {
   status: endpoint({
@@ -135,6 +156,13 @@ export const adminApi = {
     summary: "Makes a dead letter, or a delivery with unknown outcome, pending again.",
     input: z.object({ id: z.string() }),
     output: z.object({ item: messageRowSchema }),
+  }),
+  usage: endpoint({
+    method: "GET",
+    path: "/v1/usage",
+    summary: "What requests to model APIs took since a time (UTC milliseconds), the dearest first.",
+    input: z.object({ namespace, by: z.enum(usageKeys).default("group"), since: queryInt.default(0) }),
+    output: z.object({ items: z.array(usageSumSchema) }),
   }),
   backup: endpoint({
     method: "POST",

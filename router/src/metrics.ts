@@ -1,7 +1,10 @@
 import type { ErrorCode } from "@copepod/core/errors";
+import type { UsageEntry } from "@copepod/core/mailbox-api";
 import { inboundStates, outboundStates } from "@copepod/core/messages";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { QueueStats } from "./queue/queue-store.ts";
+
+const microsPerDollar = 1_000_000;
 
 interface FinishedReply {
   readonly statusCode: number;
@@ -21,6 +24,13 @@ export class RouterMetrics {
   readonly #delivered = this.#counter("copepod_deliveries_total", "Deliveries by outcome", ["outcome"]);
   readonly #turns = this.#counter("copepod_turns_total", "Turns by how they ended", ["outcome"]);
   readonly #wakes = this.#counter("copepod_wakes_total", "Sessions woken, refused or put to sleep", ["outcome"]);
+  readonly #tokens = this.#counter("copepod_model_tokens_total", "Tokens by credential and direction", [
+    "credential",
+    "direction",
+  ]);
+  readonly #cost = this.#counter("copepod_model_cost_dollars_total", "Cost by the price table, by credential", [
+    "credential",
+  ]);
   readonly #rows = this.#gauge("copepod_queue_rows", "Rows by direction and state", ["direction", "state"]);
   readonly #oldest = this.#gauge("copepod_queue_oldest_pending_seconds", "Age of the oldest pending row", []);
   readonly #wal = this.#gauge("copepod_queue_wal_bytes", "Size of the write-ahead log", []);
@@ -52,6 +62,15 @@ export class RouterMetrics {
 
   wake(outcome: "woken" | "waiting" | "asleep" | "startFailed"): void {
     this.#wakes.inc({ outcome });
+  }
+
+  /** The label is a name that the router itself gave to the session's proxy. */
+  usage({ credential, ...entry }: UsageEntry): void {
+    this.#tokens.inc({ credential, direction: "input" }, entry.inputTokens);
+    this.#tokens.inc({ credential, direction: "output" }, entry.outputTokens);
+    this.#tokens.inc({ credential, direction: "cacheRead" }, entry.cacheReadTokens);
+    this.#tokens.inc({ credential, direction: "cacheWrite" }, entry.cacheWriteTokens);
+    this.#cost.inc({ credential }, (entry.costMicros ?? 0) / microsPerDollar);
   }
 
   resourceProblems(count: number): void {

@@ -11,6 +11,7 @@ import type { ResourceStore } from "../resources/resource-store.ts";
 import { credentialProblems } from "../sessions/proxy-rules.ts";
 import type { WishWriter } from "../sessions/wish-writer.ts";
 import { createTerminalHandlers, type TerminalDeps } from "./terminal.ts";
+import { sumUsage } from "./usage.ts";
 
 export interface AdminDeps extends TerminalDeps {
   readonly store: QueueStore;
@@ -73,6 +74,7 @@ export function createAdminHandlers(deps: AdminDeps): AdminHandlers {
       await store.audit({ actor: caller, action: "retry", subject: id, detail: item.session });
       return { item };
     },
+    usage: async (query) => ({ items: await sumUsage(deps, query) }),
     backup: async ({ path }, { caller }) => {
       const { bytes } = await store.backup(path);
       await store.audit({ actor: caller, action: "backup", subject: path, detail: String(bytes) });

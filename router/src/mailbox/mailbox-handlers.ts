@@ -32,7 +32,7 @@ const holderOf = (caller: PodIdentity, instance: string): Holder => ({
 
 /** The mailbox: what a session may see and do. The caller's token says which session it is. */
 export function createMailboxHandlers(deps: MailboxDeps): MailboxHandlers {
-  const { store, contexts, activities, announcer } = deps;
+  const { store, contexts, activities, announcer, metrics } = deps;
   return {
     hello: async ({ instance }, { caller }) => {
       await store.hello(holderOf(caller, instance));
@@ -57,6 +57,11 @@ export function createMailboxHandlers(deps: MailboxDeps): MailboxHandlers {
     context: async (_input, { caller }) => {
       contexts.forget(caller.session);
       return await contexts.of(caller.session);
+    },
+    usage: async ({ entries }, { caller }) => {
+      const recorded = new Set(await store.recordUsage(caller.session, entries));
+      for (const entry of entries) if (recorded.has(entry.id)) metrics.usage(entry);
+      return {};
     },
     drain: async (_input, { caller }) => {
       await store.drain(caller.session, caller.epoch, caller.podUid);
