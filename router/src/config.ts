@@ -30,6 +30,7 @@ export const environmentSchema = z.object({
 export interface RouterConfig {
   readonly resourcesDir: string;
   readonly queuePath: string;
+  readonly blobsDir: string;
   readonly sockets: { readonly mailbox: string; readonly channel: string; readonly admin: string };
   readonly supervisorSocket: string;
   readonly logLevel: string;
@@ -44,6 +45,7 @@ export function readConfig(env: NodeJS.ProcessEnv): RouterConfig {
   return {
     resourcesDir: join(home, "resources"),
     queuePath: join(home, "queue.db"),
+    blobsDir: join(home, "blobs"),
     sockets: {
       mailbox: read[environment.mailboxSocket],
       channel: read[environment.channelSocket],

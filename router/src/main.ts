@@ -7,6 +7,7 @@ import { longPollMs } from "@copepod/core/limits";
 import { supervisorApi } from "@copepod/core/supervisor-api";
 import { ulid } from "ulid";
 import { Agent, fetch } from "undici";
+import { BlobStore } from "./blobs/blob-store.ts";
 import { readConfig } from "./config.ts";
 import { createRequestIds } from "./http/request-ids.ts";
 import { createLog } from "./log.ts";
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   const clock = { now: Date.now, monotonic: () => performance.now() };
   await using store = await openSqliteQueue({ path: config.queuePath, clock, thread: "worker", log });
   await using resources = await openYamlFolder({ folder: config.resourcesDir, log });
+  const blobs = await BlobStore.open({ folder: config.blobsDir, store, clock });
   const dispatcher = new Agent({
     connect: { socketPath: config.supervisorSocket },
     headersTimeout: clientTimeoutMs,
@@ -40,6 +42,7 @@ async function main(): Promise<void> {
   const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
   const router = createRouter({
     store,
+    blobs,
     resources,
     link,
     clock,

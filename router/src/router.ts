@@ -2,13 +2,16 @@ import { createHash } from "node:crypto";
 import { adminApi } from "@copepod/core/admin-api";
 import { channelApi } from "@copepod/core/channel-api";
 import { CopepodError } from "@copepod/core/errors";
+import { blobPaths } from "@copepod/core/files";
 import { mailboxApi } from "@copepod/core/mailbox-api";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { type AdminDeps, createAdminHandlers } from "./admin/admin-handlers.ts";
+import type { BlobStore } from "./blobs/blob-store.ts";
 import { createChannelHandlers } from "./channel/channel-handlers.ts";
 import { ChannelHealthBook } from "./channel/channel-health.ts";
 import { Announcer } from "./http/announcer.ts";
+import { addBlobRoutes } from "./http/blob-routes.ts";
 import { Doorbell } from "./http/doorbell.ts";
 import { addHealthRoutes, addMetricsRoute } from "./http/health.ts";
 import { buildListener } from "./http/listener.ts";
@@ -31,6 +34,7 @@ import { WishWriter } from "./sessions/wish-writer.ts";
 
 export interface RouterDeps {
   readonly store: QueueStore;
+  readonly blobs: BlobStore;
   readonly resources: ResourceStore;
   readonly link: SupervisorLink;
   readonly clock: Clock;
@@ -86,6 +90,20 @@ export function createRouter(deps: RouterDeps): Router {
     }),
   };
   for (const app of Object.values(listeners)) addHealthRoutes(app, notReady);
+  addBlobRoutes(listeners.mailbox, {
+    path: blobPaths.mailbox,
+    blobs: deps.blobs,
+    authenticate: (bearer) => link.sessionOf(hashOf(bearer)),
+    sessionOf: ({ session }) => session,
+    maySee: ({ session }, blob) => store.maySeeBlob(session, blob),
+  });
+  addBlobRoutes(listeners.admin, {
+    path: blobPaths.admin,
+    blobs: deps.blobs,
+    authenticate: () => "local",
+    sessionOf: () => undefined,
+    maySee: async () => true,
+  });
   addMetricsRoute(listeners.admin, async () => await metrics.render(await store.stats(), clock.now()));
   const sayChannels = () => sayExternalChannels(deps);
   const sayRules = createRulesTeller({ store, resources, wishes, log });
@@ -100,7 +118,7 @@ export function createRouter(deps: RouterDeps): Router {
     run: async () => {
       await Promise.all([
         link.follow(pods, deps.ending),
-        keep({ ...parts, retentionMs: deps.retentionMs, activities }, deps.ending),
+        keep({ ...parts, blobs: deps.blobs, retentionMs: deps.retentionMs, activities }, deps.ending),
       ]);
     },
   };

@@ -6,11 +6,15 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from "pino";
 import type { RouterMetrics } from "../metrics.ts";
 
-/** Time that a client has to send its whole request. */
+/** Time that a client has to send its whole request. A file may take longer, as long as it does not stand still. */
 const requestTimeoutMs = 30_000;
 /** Longer than any long poll, so that a keep-alive connection never closes under a client that is about to use it. */
 const keepAliveTimeoutMs = 75_000;
+/** A connection on which nothing moves for this long ends. */
+const idleTimeoutMs = keepAliveTimeoutMs;
 const maxRequestIdLength = 64;
+/** Bodies of this type are files, which are read as they come. */
+export const streamType = "application/octet-stream";
 
 export interface CallContext<Caller> {
   readonly caller: Caller;
@@ -34,11 +38,14 @@ export interface ListenerOptions<A extends Api, Caller> {
 export function buildListener<A extends Api, Caller>(options: ListenerOptions<A, Caller>): FastifyInstance {
   const app = fastify({
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
+    http: { headersTimeout: requestTimeoutMs },
+    requestTimeout: 0,
+    connectionTimeout: idleTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     forceCloseConnections: true,
     genReqId: (request) => requestIdOf(request.headers["x-request-id"]) ?? options.makeRequestId(),
   });
+  endSlowBodies(app);
   parseJsonStrictly(app);
   answerErrors(app, options);
   app.addHook("onResponse", async (request, reply) => {
@@ -68,7 +75,7 @@ function inputOf(request: FastifyRequest): Record<string, unknown> {
   return { ...query, ...body, ...params };
 }
 
-function bearerOf(request: FastifyRequest): string | undefined {
+export function bearerOf(request: FastifyRequest): string | undefined {
   const header = request.headers.authorization;
   return header?.startsWith("Bearer ") ? header.slice("Bearer ".length) : undefined;
 }
@@ -85,6 +92,15 @@ function requestIdOf(header: string | string[] | undefined): string | undefined 
   return typeof header === "string" && /^[\w.-]+$/.test(header) && header.length <= maxRequestIdLength
     ? header
     : undefined;
+}
+
+/** The server's own bound counts for all requests alike, so this one stands in for it where the body is no stream. */
+function endSlowBodies(app: FastifyInstance): void {
+  app.addHook("onRequest", async ({ raw, headers }, reply) => {
+    if (raw.complete || headers["content-type"] === streamType) return;
+    const timer = setTimeout(() => raw.complete || raw.destroy(), requestTimeoutMs);
+    reply.raw.once("close", () => clearTimeout(timer));
+  });
 }
 
 /** JSON of broken UTF-8 would be stored with replacement characters; it is refused instead. */
@@ -106,7 +122,7 @@ function answerErrors<A extends Api, Caller>(app: FastifyInstance, { log, name }
     const error = translate(thrown);
     const code = codeOf(error);
     if (code === "internal") log.error({ listener: name, requestId: request.id, err: thrown }, "request failed");
-    if (code === "tooLarge") readToTheEnd(request, reply);
+    if (!request.raw.complete) readToTheEnd(request, reply);
     const message = error instanceof CopepodError ? error.message : "a fault inside Copepod; see the log";
     return await reply.code(statusOf(code)).send({ error: { code, message, requestId: request.id } });
   });

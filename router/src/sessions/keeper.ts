@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { leaseMs } from "@copepod/core/limits";
 import type { Logger } from "pino";
+import type { BlobStore } from "../blobs/blob-store.ts";
 import type { Announcer } from "../http/announcer.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import type { Clock, QueueStore } from "../queue/queue-store.ts";
@@ -20,6 +21,7 @@ const stoodStillMs = leaseMs / 2;
 
 export interface KeeperDeps {
   readonly store: QueueStore;
+  readonly blobs: Pick<BlobStore, "sweep">;
   readonly limits: GroupLimits;
   readonly wishes: WishWriter;
   readonly announcer: Announcer;
@@ -64,6 +66,7 @@ async function keepOnce(deps: KeeperDeps, times: Times): Promise<number> {
     times.purgeAt = now + purgeEveryMs;
     deps.announcer.written(await deps.store.expireDeliveries());
     await deps.store.purge(deps.clock.now() - deps.retentionMs);
+    await deps.blobs.sweep();
   }
   return nextAt === undefined ? roundMs : Math.min(roundMs, Math.max(nextAt - deps.clock.now(), 1));
 }
