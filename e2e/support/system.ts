@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defaultHarnessesDir } from "@copepod/agent-image/harnesses/harness";
 import { type AdminClient, adminApi, type Line } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { Agent, fetch } from "undici";
@@ -76,7 +77,12 @@ export class System implements AsyncDisposable {
     this.#said = "";
     const child = spawn(process.execPath, [cli, "up", "--home", this.home], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env.PATH, HOME: this.home, COPEPOD_LOG_LEVEL: process.env.COPEPOD_LOG_LEVEL ?? "info" },
+      env: {
+        PATH: process.env.PATH,
+        HOME: this.home,
+        COPEPOD_LOG_LEVEL: process.env.COPEPOD_LOG_LEVEL ?? "info",
+        COPEPOD_HARNESSES_DIR: defaultHarnessesDir(process.env, homedir()),
+      },
     });
     this.#supervisor = child;
     for (const stream of [child.stdout, child.stderr]) {
