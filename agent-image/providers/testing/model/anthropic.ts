@@ -26,12 +26,15 @@ const bodySchema = z.object({
   output_config: z.object({ effort: z.string().optional() }).optional(),
 });
 
+/** What persons say in a running turn comes to newer models as a message of the system, after the output of the tool. */
+const midTurn = /^The user sent a new message while you were working/;
+
 /** Anthropic Messages. */
 export const anthropic: Codec = {
   path: "/v1/messages",
   parse: (body) => {
     const { model, stream, system, messages, tools, thinking, output_config } = bodySchema.parse(body);
-    const said = messages.filter(({ role }) => role !== "system");
+    const said = messages.filter(({ role, content: parts }) => role !== "system" || midTurn.test(plain(parts)));
     const systemTexts = messages.filter(({ role }) => role === "system").map((message) => plain(message.content));
     return {
       model,
@@ -69,7 +72,7 @@ const plain = (parts: string | readonly Block[]): string =>
 
 function toItem(part: Block, role: string): Item[] {
   const text = textBlock.safeParse(part).data?.text;
-  if (text !== undefined) return [{ kind: "text", role: role === "user" ? "user" : "assistant", text }];
+  if (text !== undefined) return [{ kind: "text", role: role === "assistant" ? "assistant" : "user", text }];
   const use = useBlock.safeParse(part).data;
   if (use) return [{ kind: "call", id: use.id, tool: use.name, input: use.input }];
   const result = resultBlock.safeParse(part).data;
