@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { FailureClass } from "@copepod/core/messages";
+import { providerContract } from "../provider.contract.ts";
+import type { Provider, ProviderEvent, Turn, TurnInput } from "../provider.ts";
+import {
+  harnessGate,
+  makeRealProvider,
+  type RealProvider,
+  type RealProviderOptions,
+} from "../testing/real-provider.ts";
+
+const gate = harnessGate("codex");
+const timeoutMs = 60_000;
+
+const make = (options: RealProviderOptions = {}): Promise<RealProvider> =>
+  makeRealProvider("codex", { apis: ["OpenAI"], model: "a-model", ...options });
+
+if (gate === undefined) providerContract("codex", () => make());
+
+describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
+  it("goes on with the conversation in a new process, with the model's name and effort that count now", async () => {
+    await using made = await make();
+    const first = await ask(made.provider, "the word is heron");
+    await made.provider.close();
+    const again = await made.again({ model: "another-model", effort: "High" });
+    const second = await ask(again, "history", { continuation: first.continuation });
+    assert.match(second.text, /the word is heron/);
+    assert.equal(second.continuation, first.continuation);
+    assert.deepEqual(lastCall(made), { model: "another-model", effort: "high" });
+    const third = await ask(await made.again({ model: "a-model", effort: "Low" }), "hello", first);
+    assert.equal(third.text, "You said: hello");
+    assert.deepEqual(lastCall(made), { model: "a-model", effort: "low" });
+  });
+
+  it("tells when a conversation is lost", async () => {
+    await using made = await make();
+    for (const continuation of ["01a212e1-099d-7193-8b28-a01fc81ccbe5", "damaged"]) {
+      const { end } = await ask(made.provider, "hello", { continuation });
+      assert.ok(end.kind === "failed" && end.continuationLost, JSON.stringify(end));
+      assert.equal(end.class, "transient");
+    }
+    assert.equal((await ask(made.provider, "hello")).text, "You said: hello");
+  });
+
+  it("shows a follow-up to the model while a command runs, in the same turn", async () => {
+    await using made = await make();
+    const turn = start(made.provider, "shell: sleep 1; echo done");
+    const events = await collect(turn, (event) => {
+      if (event.kind === "tool") turn.push({ seqs: [2], text: message("and this") });
+    });
+    assert.deepEqual(consumedIn(events), [1, 2]);
+    assert.match(resultOf(events), /done[\s\S]*You said: and this/);
+    assert.equal(made.fake.calls.length, 2);
+  });
+
+  it("keeps an answer that was given before a follow-up", async () => {
+    await using made = await make();
+    const release = made.fake.hold();
+    const turn = start(made.provider, "first");
+    const events = await collect(turn, (event) => {
+      if (event.kind !== "consumed") return;
+      if (event.seqs.includes(1)) turn.push({ seqs: [2], text: message("second") });
+      release();
+    });
+    assert.match(resultOf(events), /You said: first/);
+    if (consumedIn(events).includes(2)) assert.match(resultOf(events), /You said: second/);
+  });
+
+  const failures: [number, FailureClass][] = [
+    [400, "permanent"],
+    [401, "auth"],
+    [403, "auth"],
+    [404, "permanent"],
+    [429, "rateLimited"],
+    [500, "transient"],
+    [503, "transient"],
+  ];
+  for (const [status, expected] of failures) {
+    it(`calls status ${status} of the model ${expected}, and works again afterwards`, async () => {
+      await using made = await make();
+      const { end, continuation } = await ask(made.provider, `fail: ${status}`);
+      assert.equal(end.kind === "failed" && end.class, expected, JSON.stringify(end));
+      assert.equal((await ask(made.provider, "hello", { continuation })).text, "You said: hello");
+    });
+  }
+
+  it("says what to do without a credential for an OpenAI API", async () => {
+    await using made = await make({ apis: ["Anthropic"] });
+    const { end } = await ask(made.provider, "hello");
+    assert.ok(end.kind === "failed" && end.class === "auth" && end.message.includes("spec.credentials"));
+  });
+
+  it("ends the running command when it is interrupted, and gives back the follow-up that was not read", async () => {
+    await using made = await make();
+    const first = await ask(made.provider, "hello");
+    const turn = start(made.provider, `shell: echo $$ > pid; sleep 60 & wait`, first);
+    let pid = 0;
+    const events = await collect(turn, async (event) => {
+      if (event.kind !== "tool" || pid > 0) return;
+      turn.push({ seqs: [2], text: message("unread") });
+      pid = await readPid(join(made.workspace, "pid"));
+      await turn.interrupt();
+    });
+    assert.equal(events.at(-1)?.kind, "failed");
+    assert.deepEqual(consumedIn(events), [1]);
+    await until(() => !isAlive(pid));
+    const after = await ask(made.provider, "history", first);
+    assert.match(after.text, /hello/);
+    assert.doesNotMatch(after.text, /unread/);
+  });
+
+  it("survives kill -9 of its process in a turn, and goes on in a new one", async () => {
+    await using made = await make();
+    const first = await ask(made.provider, "the word is heron");
+    const turn = start(made.provider, "shell: echo $PPID > server; echo $$ > pid; sleep 60", first);
+    let killed = false;
+    const events = await collect(turn, async (event) => {
+      if (event.kind !== "tool" || killed) return;
+      killed = true;
+      process.kill(await readPid(join(made.workspace, "server")), "SIGKILL");
+    });
+    const last = events.at(-1);
+    assert.equal(last?.kind === "failed" && last.class, "transient");
+    const pid = await readPid(join(made.workspace, "pid"));
+    await until(() => !isAlive(pid));
+    assert.match((await ask(made.provider, "history", first)).text, /the word is heron/);
+  });
+
+  it("leaves neither its process nor a command when it is closed", async () => {
+    await using made = await make();
+    const turn = start(made.provider, "shell: echo $PPID > server; echo $$ > pid; sleep 60");
+    let pids: number[] = [];
+    await collect(turn, async (event) => {
+      if (event.kind !== "tool" || pids.length > 0) return;
+      pids = await Promise.all(["server", "pid"].map((name) => readPid(join(made.workspace, name))));
+      await made.provider.close();
+    });
+    assert.equal(pids.length, 2);
+    await until(() => !pids.some(isAlive));
+  });
+
+  it("calls Copepod's tools, and servers of the agent group", async () => {
+    const script = join(import.meta.dirname, "..", "testing", "nothing.ts");
+    await using made = await make();
+    const { text } = await ask(made.provider, "send: on my way");
+    assert.deepEqual(made.sent, [{ to: "family", text: "on my way" }]);
+    assert.doesNotMatch(text, /No tool/);
+    void script;
+  });
+
+  it("shows the group's skills, and no others", async () => {
+    await using made = await make();
+    const skill = join(made.agentDir, "skills", "herons");
+    await mkdir(skill, { recursive: true });
+    await writeFile(join(skill, "SKILL.md"), "---\nname: herons\ndescription: all about herons\n---\nThey wade.\n");
+    const provider = await made.again({ apis: ["OpenAI"], skills: [{ name: "herons", path: skill }] });
+    await ask(provider, "hello");
+    const { system } = made.fake.calls.at(-1) ?? {};
+    assert.match(system ?? "", /all about herons/);
+    console.log(system?.slice(-3000));
+    await provider.close();
+    await ask(await made.again(), "hello");
+    assert.doesNotMatch(made.fake.calls.at(-1)?.system ?? "", /all about herons/);
+  });
+
+  it("tells the model changed instructions once, and all of them after a compaction", async () => {
+    await using made = await make();
+    const first = await ask(made.provider, "hello", { instructions: "Rule one." });
+    const { continuation } = first;
+    await ask(made.provider, "hello", { instructions: "Rule one.", continuation });
+    assert.deepEqual(rulesIn(made), ["one"]);
+    await ask(made.provider, "hello", { instructions: "Rule two.", continuation });
+    assert.deepEqual(rulesIn(made), ["one", "two"]);
+    await made.provider.close();
+    const again = await made.again();
+    await ask(again, "usage: 1000000", { instructions: "Rule three.", continuation });
+    assert.deepEqual(rulesIn(made), ["one", "two", "three"]);
+    const last = await ask(again, "history", { instructions: "Rule three.", continuation });
+    assert.match(last.text, /hello/);
+    assert.deepEqual(rulesIn(made), ["three"]);
+    console.log(made.fake.calls.length, last.text);
+  });
+
+  it("calls nothing but the model, at its base URL", async () => {
+    const foreign: string[] = [];
+    const proxy = createServer((request, response) => {
+      foreign.push(request.url ?? "");
+      response.writeHead(502).end();
+    });
+    proxy.on("connect", (request, socket) => {
+      foreign.push(request.url ?? "");
+      socket.destroy();
+    });
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    await using made = await make();
+    await ask(made.provider, "shell: true");
+    console.log(
+      made.fake.journal.map(({ method, path, status }) => `${method} ${path} ${status}`),
+      made.fake.upgrades,
+      made.fake.calls[0]?.tools,
+    );
+    proxy.close();
+    assert.deepEqual(foreign, []);
+  });
+});
+
+interface Asked extends Partial<Pick<TurnInput, "instructions" | "continuation">> {}
+
+const message = (text: string): string => `<message seq="1" from="family" time="now">${text}</message>`;
+
+function start(provider: Provider, text: string, { instructions = "Be brief.", continuation }: Asked = {}): Turn {
+  const prompt = { seqs: [1], text: `<context timezone="UTC" />\n${message(text)}` };
+  return provider.start({ prompt, instructions, continuation });
+}
+
+async function ask(provider: Provider, text: string, asked: Asked = {}) {
+  const events = await collect(start(provider, text, asked));
+  const end = events.at(-1);
+  assert.ok(end);
+  const continuation = events.findLast((event) => event.kind === "continuation")?.value;
+  const answer = end.kind === "result" ? end.text.replaceAll(/<message to="family">|<\/message>/g, "") : "";
+  return { end, continuation, text: answer };
+}
+
+async function collect(turn: Turn, onEvent?: (event: ProviderEvent) => void | Promise<void>): Promise<ProviderEvent[]> {
+  const events: ProviderEvent[] = [];
+  for await (const event of turn.events) {
+    events.push(event);
+    await onEvent?.(event);
+  }
+  return events;
+}
+
+const consumedIn = (events: readonly ProviderEvent[]): number[] =>
+  events.flatMap((event) => (event.kind === "consumed" ? event.seqs : []));
+
+function resultOf(events: readonly ProviderEvent[]): string {
+  const last = events.at(-1);
+  return last?.kind === "result" ? last.text : JSON.stringify(last);
+}
+
+function lastCall({ fake }: RealProvider) {
+  const { model, effort } = fake.calls.at(-1) ?? {};
+  return { model, effort };
+}
+
+const rulesIn = ({ fake }: RealProvider): string[] =>
+  [...(fake.calls.at(-1)?.system.matchAll(/Rule (\w+)\./g) ?? [])].map(([, rule = ""]) => rule);
+
+async function readPid(path: string): Promise<number> {
+  let pid = 0;
+  await until(async () => {
+    pid = Number(await readFile(path, "utf8").catch(() => ""));
+    return pid > 0;
+  });
+  return pid;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await condition()); tries++) {
+    assert.ok(tries < 200, "the condition was not met in time");
+    await delay(20);
+  }
+}

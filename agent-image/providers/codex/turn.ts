@@ -1,0 +1,204 @@
+import type { Time } from "../../runner/time.ts";
+import type { PromptPart, ProviderEvent, Turn, TurnInput } from "../provider.ts";
+import { Answer } from "./answer.ts";
+import { type AppServer, ServerLostError } from "./app-server.ts";
+import { EventQueue } from "./event-queue.ts";
+import { type Failed, toFailure } from "./failure.ts";
+import { mcpCallSeconds } from "./home.ts";
+import {
+  anythingSchema,
+  type Item,
+  itemParamsSchema,
+  type Notification,
+  threadParamsSchema,
+  turnCompletedSchema,
+  turnStartedSchema,
+} from "./protocol.ts";
+
+/** An interrupted turn that has not ended by then is ended with its process. */
+const interruptGraceMs = 2_000;
+
+const stopped: Failed = { kind: "failed", class: "transient", message: "The turn was stopped." };
+const died: Failed = { kind: "failed", class: "transient", message: "Codex ended in the middle of the turn." };
+const unreadable: Failed = { kind: "failed", class: "unknown", message: "Codex ended the turn in an unknown way." };
+
+/** A thread in a running process, and what its next turn is to use. */
+export interface OpenSession {
+  readonly server: AppServer;
+  readonly threadId: string;
+  readonly model: string;
+  /** null = the model's own default. */
+  readonly effort: string | null;
+}
+
+export interface CodexTurnDeps {
+  /** Brings up process and thread. */
+  readonly open: (continuation: string | undefined) => Promise<OpenSession | Failed>;
+  readonly time: Time;
+}
+
+/** One turn of a thread. It ends when the server says so, or when the server is lost. */
+export class CodexTurn implements Turn {
+  readonly events = new EventQueue<ProviderEvent>();
+  readonly #deps: CodexTurnDeps;
+  readonly #over = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #answer = new Answer();
+  /** Rows of each part that was given to the server, under the name that the part has there. */
+  readonly #given = new Map<string, readonly number[]>();
+  /** Parts that came before the server would add them to the turn. */
+  readonly #waiting: PromptPart[] = [];
+  #session: OpenSession | undefined;
+  #turnId: string | undefined;
+  #steerable = false;
+  #alive: ProviderEvent = { kind: "thinking" };
+  #interrupting: Promise<void> | undefined;
+
+  constructor(input: TurnInput, deps: CodexTurnDeps) {
+    this.#deps = deps;
+    void this.#run(input);
+  }
+
+  push(part: PromptPart): void {
+    this.#waiting.push(part);
+    if (this.#steerable) this.#steer();
+  }
+
+  interrupt(): Promise<void> {
+    this.#interrupting ??= this.#interrupt();
+    return this.#interrupting;
+  }
+
+  async #run({ prompt, instructions, continuation }: TurnInput): Promise<void> {
+    try {
+      const session = await this.#deps.open(continuation);
+      if (this.#over.signal.aborted) return;
+      if ("kind" in session) return this.#finish(session);
+      this.#session = session;
+      const { server, threadId, model, effort } = session;
+      server.onNotification = (notification) => this.#onNotification(notification, threadId);
+      void server.exited.then(() => this.#finish(died));
+      // Codex tells the model only what has changed in them, and all of them again after a compaction.
+      const settings = { model, reasoning_effort: effort, developer_instructions: instructions || null };
+      const params = { ...this.#give(prompt), collaborationMode: { mode: "default", settings } };
+      const { turn } = await server.request("turn/start", { threadId, ...params }, turnStartedSchema);
+      this.#turnId = turn.id;
+      if (this.#interrupting !== undefined) this.#askToStop();
+    } catch (error) {
+      this.#finish(toLost(error));
+    }
+  }
+
+  #give({ text, seqs }: PromptPart): object {
+    const clientUserMessageId = String(this.#given.size);
+    this.#given.set(clientUserMessageId, seqs);
+    return { clientUserMessageId, input: [{ type: "text", text, text_elements: [] }] };
+  }
+
+  /** What is refused, because the turn has just ended, is never consumed, and so starts the next turn. */
+  #steer(): void {
+    for (const part of this.#waiting.splice(0)) {
+      const params = { threadId: this.#session?.threadId, expectedTurnId: this.#turnId, ...this.#give(part) };
+      this.#session?.server.request("turn/steer", params, anythingSchema).catch(() => undefined);
+    }
+  }
+
+  async #interrupt(): Promise<void> {
+    if (!this.#session) return this.#finish(stopped);
+    this.#askToStop();
+    await Promise.race([this.#ended.promise, this.#deps.time.sleep(interruptGraceMs, this.#over.signal)]);
+    if (!this.#over.signal.aborted) this.#session.server.kill();
+    await this.#ended.promise;
+  }
+
+  #askToStop(): void {
+    if (!this.#session || this.#turnId === undefined) return;
+    const params = { threadId: this.#session.threadId, turnId: this.#turnId };
+    this.#session.server.request("turn/interrupt", params, anythingSchema).catch(() => undefined);
+  }
+
+  #onNotification({ method, params }: Notification, threadId: string): void {
+    const place = threadParamsSchema.safeParse(params);
+    const ours = place.success && place.data.threadId === threadId;
+    if (ours && method === "turn/completed") return void this.#onCompleted(params);
+    if (ours && method === "item/started") this.#onItemStarted(params);
+    if (ours && method === "item/completed") this.#onItemCompleted(params);
+    this.events.push(this.#alive);
+  }
+
+  #onItemStarted(params: unknown): void {
+    const { data } = itemParamsSchema.safeParse(params);
+    const tool = data && toTool(data.item);
+    if (!tool) return;
+    this.#alive = tool;
+    this.#answer.toolBegan();
+  }
+
+  #onItemCompleted(params: unknown): void {
+    const item = itemParamsSchema.safeParse(params).data?.item;
+    if (!item) return;
+    if (item.type === "userMessage") this.#onConsumed(item.clientId);
+    else if (item.type === "agentMessage") this.#answer.said(item);
+    else this.#alive = { kind: "thinking" };
+  }
+
+  #onConsumed(name: string | null): void {
+    const seqs = this.#given.get(name ?? "");
+    if (!seqs) return;
+    this.#answer.followUpCame();
+    this.events.push({ kind: "consumed", seqs });
+    if (this.#steerable || !this.#session) return;
+    this.events.push({ kind: "continuation", value: this.#session.threadId });
+    this.#steerable = true;
+    this.#steer();
+  }
+
+  async #onCompleted(params: unknown): Promise<void> {
+    const turn = turnCompletedSchema.safeParse(params).data?.turn;
+    switch (turn?.status) {
+      case undefined:
+        return this.#finish(unreadable);
+      case "completed":
+        return this.#finish({ kind: "result", text: this.#answer.text });
+      case "failed":
+        return this.#finish(turn?.error ? toFailure(turn.error) : unreadable);
+      case "interrupted":
+        await this.#endCommands();
+        return this.#finish(stopped);
+    }
+  }
+
+  /** Codex leaves the commands of an interrupted turn running. */
+  async #endCommands(): Promise<void> {
+    const { server, threadId } = this.#session ?? {};
+    await server?.request("thread/backgroundTerminals/clean", { threadId }, anythingSchema).catch(() => server.kill());
+  }
+
+  #finish(end: ProviderEvent): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.events.end(end);
+    this.#ended.resolve();
+  }
+}
+
+function toTool(item: Item): ProviderEvent | undefined {
+  switch (item.type) {
+    case "commandExecution":
+      return { kind: "tool", name: "shell" };
+    case "fileChange":
+      return { kind: "tool", name: "apply_patch" };
+    case "webSearch":
+      return { kind: "tool", name: "web_search" };
+    case "mcpToolCall":
+      return { kind: "tool", name: `${item.server}.${item.tool}`, timeoutMs: mcpCallSeconds * 1_000 };
+    case "userMessage":
+    case "agentMessage":
+      return undefined;
+  }
+}
+
+function toLost(error: unknown): Failed {
+  const message = error instanceof Error ? error.message : String(error);
+  return { kind: "failed", class: error instanceof ServerLostError ? "transient" : "unknown", message };
+}
