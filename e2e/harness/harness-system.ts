@@ -8,6 +8,7 @@ import { until } from "../support/until.ts";
 
 const conversation = "main";
 const secret = "fake";
+const shownLogLines = 40;
 export const instructions = "You live in a tide pool and are never in a hurry.";
 
 /** Distinct enough to be found wherever it leaks to. */
@@ -121,6 +122,18 @@ export class HarnessSystem implements AsyncDisposable {
     const searched = files.filter((file) => !file.startsWith(keyFolder(this.system.home)));
     const found = await Promise.all(searched.map(async (file) => (await readOrNothing(file)).includes(text)));
     return searched.filter((_, index) => found[index]);
+  }
+
+  /** What to look at when a story fails: what was said, asked of the model, and logged as a warning or worse. */
+  async evidence(): Promise<string> {
+    const said = (await this.lines()).map(({ from, text }) => `${from}: ${text}`);
+    const asked = this.fake.journal.map(({ method, path, model, status, aborted }) =>
+      [method, path, model, status, aborted && "aborted"].filter(Boolean).join(" "),
+    );
+    const logged = (await this.system.logs())
+      .split("\n")
+      .filter((line) => !/"level":"?(info|debug|trace|[123]0)"?/.test(line));
+    return ["Said:", ...said, "Asked:", ...asked, "Logged:", ...logged.slice(-shownLogLines)].join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,7 @@ import { harnessGate } from "@copepod/agent-image/providers/testing/real-provide
 import { until } from "../support/until.ts";
 import { type HarnessSystem, instructions } from "./harness-system.ts";
 
-interface Story {
+export interface Story {
   readonly title: string;
   /** `spec.session` of the agent group. */
   readonly session?: object;

@@ -1,9 +1,9 @@
-import { describe, it } from "node:test";
-import { harnessNames } from "@copepod/agent-image/harnesses/harness";
+import { describe, it, type TestContext } from "node:test";
+import { type HarnessName, harnessNames } from "@copepod/agent-image/harnesses/harness";
 import { harnessGate } from "@copepod/agent-image/providers/testing/real-provider";
 import { isLoopbackOnly } from "../support/loopback-only.ts";
 import { HarnessSystem } from "./harness-system.ts";
-import { stories } from "./stories.ts";
+import { type Story, stories } from "./stories.ts";
 
 const storyTimeoutMs = 180_000;
 
@@ -20,14 +20,23 @@ export function tellStories({ all, network }: Telling): void {
   for (const name of harnessNames) {
     const skip = harnessGate(name);
     describe(`an agent with ${name}`, { skip }, () => {
-      for (const { title, session, tell } of told) {
-        it(title, { skip, timeout: storyTimeoutMs }, async (t) => {
+      for (const story of told) {
+        it(story.title, { skip, timeout: storyTimeoutMs }, async (t) => {
           if (!isLoopbackOnly()) t.diagnostic(`not shown without a network: ${network}`);
           if (!all) t.diagnostic(`${stories.length - told.length} more stories: npm run e2e:local`);
-          await using harness = await HarnessSystem.start(name, session);
-          await tell(harness);
+          await tell(story, name, t);
         });
       }
     });
+  }
+}
+
+async function tell(story: Story, name: HarnessName, t: TestContext): Promise<void> {
+  await using harness = await HarnessSystem.start(name, story.session);
+  try {
+    await story.tell(harness);
+  } catch (error) {
+    t.diagnostic(await harness.evidence().catch(String));
+    throw error;
   }
 }
