@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { System, terminalResources } from "../support/system.ts";
 import type { Bench } from "./bench.ts";
 import { percentile } from "./queue/load.ts";
+import { timeTurn } from "./turn/timed-turn.ts";
 
 const conversation = "main";
 /** The first turns compile and cache; people do not wait for them twice. */
@@ -16,9 +17,9 @@ export const bench: Bench = {
     await using system = await System.start(terminalResources());
     const count = Number(turns);
     say(`${warmUpTurns} turns to warm up, then ${count} …`);
-    for (let turn = 0; turn < warmUpTurns; turn++) await timeTurn(system, `warm-up ${turn}`);
+    for (let turn = 0; turn < warmUpTurns; turn++) await wholeTurn(system, `warm-up ${turn}`);
     const wholeTurns: number[] = [];
-    for (let turn = 0; turn < count; turn++) wholeTurns.push(await timeTurn(system, `turn ${turn}`));
+    for (let turn = 0; turn < count; turn++) wholeTurns.push(await wholeTurn(system, `turn ${turn}`));
     const whole = Float64Array.from(wholeTurns).sort();
     const toRunner = Float64Array.from(await rowToRunnerTimes(system)).sort();
     const figures = {
@@ -39,20 +40,10 @@ const explanations = [
   "is taken off for it.",
 ];
 
-let position = 0;
-
 /** @returns ms from sending to the answer. */
-async function timeTurn(system: System, text: string): Promise<number> {
-  const started = performance.now();
-  const input = { conversation, text, sender: "ann", dedupeKey: text };
-  const { id } = await system.admin.say(input);
-  let activityVersion = -1;
-  for (;;) {
-    const heard = await system.admin.events({ conversation, after: position, activityVersion, waitMs: 30_000 });
-    position = heard.position;
-    activityVersion = heard.activityVersion;
-    if (heard.lines.some((line) => line.inReplyTo === id)) return performance.now() - started;
-  }
+async function wholeTurn(system: System, text: string): Promise<number> {
+  const { saidAt, answeredAt } = await timeTurn(system, conversation, text);
+  return answeredAt - saidAt;
 }
 
 async function rowToRunnerTimes(system: System): Promise<number[]> {

@@ -151,7 +151,8 @@ async function writeKey(home: string, key: string): Promise<void> {
   await rename(`${file}.new`, file);
 }
 
-const models: Readonly<Record<HarnessName, string>> = {
+/** The models that the fake one stands for. */
+export const models: Readonly<Record<HarnessName, string>> = {
   claude: "claude-sonnet-4-5",
   codex: "gpt-5.1-codex",
   opencode: "fake-model",
