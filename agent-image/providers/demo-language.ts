@@ -3,7 +3,7 @@ import type { FailureClass } from "@copepod/core/messages";
 /** What a message asks of the demo agent. */
 export type DemoCommand =
   | { readonly kind: "help" | "recall" | "count" }
-  | { readonly kind: "remember" | "send" | "talk"; readonly text: string }
+  | { readonly kind: "remember" | "send" | "file" | "talk"; readonly text: string }
   | { readonly kind: "wait"; readonly seconds: number }
   | { readonly kind: "fail"; readonly class: FailureClass };
 
@@ -31,6 +31,7 @@ export const helpText = [
   "recall — shows what I remember",
   `wait <seconds> — works for that long, at most ${maxWaitSeconds}; you can go on writing, or stop me`,
   "send <text> — sends the text at once, before my answer",
+  "file <text> — writes the text into a file, and sends you that; I also tell what I see of files that you send",
   "count — how many turns this conversation has had",
   "fail transient | permanent | auth | rateLimited — fails the turn in that way",
 ].join("\n");
@@ -55,6 +56,7 @@ export function parseCommand(text: string): DemoCommand {
       return argument === "" ? { kind } : talk;
     case "remember":
     case "send":
+    case "file":
       return argument === "" ? talk : { kind, text: argument };
     case "wait":
       return parseWait(argument) ?? talk;

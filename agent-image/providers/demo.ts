@@ -1,4 +1,5 @@
 import type { Time } from "../runner/time.ts";
+import { describeFiles, writeDemoFile } from "./demo-files.ts";
 import { type DemoAnswer, helpText, introduction, parseCommand, quote, toOutput } from "./demo-language.ts";
 import { readNotes, writeNote } from "./demo-notes.ts";
 import { type PromptMessage, parsePrompt } from "./demo-prompt.ts";
@@ -73,7 +74,8 @@ class DemoTurn implements Turn {
     }
   }
 
-  async *#answer({ from, text }: PromptMessage): AsyncGenerator<ProviderEvent, Failed | undefined> {
+  async *#answer({ from, text, files }: PromptMessage): AsyncGenerator<ProviderEvent, Failed | undefined> {
+    if (files.length > 0) return this.#say(from, text, await describeFiles(files));
     const command = parseCommand(text);
     switch (command.kind) {
       case "help":
@@ -87,6 +89,8 @@ class DemoTurn implements Turn {
         return this.#say(from, text, "I wrote it down.");
       case "send":
         return this.#say(from, text, await this.#send(from, command.text));
+      case "file":
+        return this.#say(from, text, await this.#file(from, command.text));
       case "wait":
         yield* this.#wait(command.seconds * 1_000);
         return this.#say(from, text, `I have waited for ${command.seconds} s.`);
@@ -110,12 +114,11 @@ class DemoTurn implements Turn {
   }
 
   async #send(to: string, text: string): Promise<string> {
-    try {
-      const { seq } = await this.#deps.tools.sendMessage(to, quote(text));
-      return `sent as message ${seq}.`;
-    } catch (error) {
-      return `it could not be sent: ${error instanceof Error ? error.message : String(error)}`;
-    }
+    return await sent(this.#deps.tools.sendMessage(to, quote(text)));
+  }
+
+  async #file(to: string, text: string): Promise<string> {
+    return await sent(this.#deps.tools.sendFile(to, await writeDemoFile(this.#deps.workspace, text), undefined));
   }
 
   async *#wait(ms: number): AsyncGenerator<ProviderEvent> {
@@ -127,6 +130,15 @@ class DemoTurn implements Turn {
       const wake = AbortSignal.any([this.#interrupt.signal, this.#pushed.signal]);
       await this.#time.sleep(Math.max(0, until - this.#time.now()), wake);
     }
+  }
+}
+
+async function sent(sending: Promise<{ seq: number }>): Promise<string> {
+  try {
+    const { seq } = await sending;
+    return `sent as message ${seq}.`;
+  } catch (error) {
+    return `it could not be sent: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

@@ -7,6 +7,7 @@ import { mailboxApi } from "@copepod/core/mailbox-api";
 import { proxyApi } from "@copepod/core/proxy-api";
 import { destination, pino } from "pino";
 import { createProvider } from "../providers/registry.ts";
+import { createBlobs } from "./blobs.ts";
 import { type RunnerConfig, readConfig } from "./config.ts";
 import { Life } from "./life.ts";
 import { openLoopback } from "./loopback.ts";
@@ -37,6 +38,7 @@ async function main(config: RunnerConfig): Promise<void> {
   try {
     await runRunner({
       mailbox: createClient(mailboxApi, client),
+      blobs: createBlobs({ ...client, dispatcher: http.dispatcher }),
       proxy: createClient(proxyApi, client),
       proxyUrl: loopback.url,
       serveTools: (tools) => startToolsServer(tools, log),

@@ -1,5 +1,6 @@
 import type { AgentMessage } from "@copepod/core/mailbox-api";
 import type { MailboxMessage } from "@copepod/core/messages";
+import type { FoundFile } from "./files-in.ts";
 import { escapeText } from "./markup.ts";
 
 type ChatMessage = Extract<MailboxMessage, { kind: "chat" | "agent" }>;
@@ -59,15 +60,22 @@ function formatChats(chats: readonly ChatMessage[], time: Intl.DateTimeFormat): 
 }
 
 function formatChat(message: ChatMessage, time: Intl.DateTimeFormat): string {
-  const { text, quote } = message.body;
+  const { text, quote, files = [] } = message.body;
   const sender = message.sender === undefined ? "" : ` sender="${attribute(message.sender)}"`;
-  const quoted = quote
-    ? `\n  <quoted_message from="${attribute(quote.sender)}">${escapeText(quote.text)}</quoted_message>\n`
-    : "";
+  const parts = [
+    ...(quote ? [`<quoted_message from="${attribute(quote.sender)}">${escapeText(quote.text)}</quoted_message>`] : []),
+    ...files.map(formatFile),
+  ];
+  const before = parts.length === 0 ? "" : `\n${parts.map((part) => `  ${part}\n`).join("")}`;
   return (
     `<message id="${message.seq}" from="${attribute(message.from)}"${sender} time="${formatTime(message.time, time)}">` +
-    `${quoted}${escapeText(text)}</message>`
+    `${before}${escapeText(text)}</message>`
   );
+}
+
+function formatFile({ name, bytes, path, problem }: FoundFile): string {
+  const where = problem === undefined ? `path="${attribute(path ?? "")}"` : `problem="${attribute(problem)}"`;
+  return `<file name="${attribute(name)}" ${where} bytes="${bytes}" />`;
 }
 
 function formatTask(message: TaskMessage, time: Intl.DateTimeFormat): string {
@@ -88,10 +96,15 @@ function formatWebhook(message: WebhookMessage): string {
 }
 
 function formatRepeated(alreadySent: readonly AgentMessage[]): string {
-  const sent = alreadySent.map(({ to, text }) => `\n- to "${to}": ${shorten(text)}`).join("");
+  const sent = alreadySent.map(({ to, text, files = [] }) => {
+    const names = files.map(({ name }) => ` [file "${name}"]`).join("");
+    return `\n- to "${to}": ${shorten(text)}${names}`;
+  });
   return formatSystem(
     "This turn is repeated: an earlier try ended before its answer was saved. " +
-      (sent ? `It has already sent the following; do not send it again.${sent}` : "It has sent nothing."),
+      (sent.length > 0
+        ? `It has already sent the following; do not send it again.${sent.join("")}`
+        : "It has sent nothing."),
   );
 }
 

@@ -3,8 +3,10 @@ import { longPollMs, maxRowsPerTake } from "@copepod/core/limits";
 import type { MailboxClient, SessionContext } from "@copepod/core/mailbox-api";
 import type { ControlMessage } from "@copepod/core/messages";
 import type { Tools } from "../providers/provider.ts";
+import type { Blobs } from "./blobs.ts";
 import { returnRows } from "./commit.ts";
 import { CurrentProvider, type CurrentProviderDeps } from "./current-provider.ts";
+import { fetchFiles } from "./files-in.ts";
 import { createHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { Lane } from "./lane.ts";
 import type { Life } from "./life.ts";
@@ -19,6 +21,7 @@ const idleMs = 60_000;
 
 export interface RunnerDeps extends Omit<CurrentProviderDeps, "retry"> {
   readonly mailbox: MailboxClient;
+  readonly blobs: Blobs;
   /** Random id of this runner. */
   readonly instance: string;
   /** In [0, 1). */
@@ -98,8 +101,9 @@ class Runner {
       if (taken.drain) life.drain("drain");
       this.#contextVersion = taken.contextVersion;
       limit = this.#context?.maxMessagesPerPrompt ?? limit;
-      if (this.#lane.wouldOvertake(taken.messages, age)) await returnRows(taken.messages, this.#turnDeps());
-      else this.#lane.add(taken.messages, taken.alreadySent);
+      const messages = await fetchFiles(taken.messages, this.#turnDeps());
+      if (this.#lane.wouldOvertake(messages, age)) await returnRows(messages, this.#turnDeps());
+      else this.#lane.add(messages, taken.alreadySent);
       this.#current?.pushFollowUps();
       await this.#obey(taken.control);
     }
@@ -177,11 +181,13 @@ class Runner {
   }
 
   #tools(): Tools {
+    const running = () => {
+      if (this.#current) return this.#current;
+      throw new CopepodError("conflict", "no turn is running, so nothing can be sent");
+    };
     return {
-      sendMessage: async (to, text) => {
-        if (!this.#current) throw new CopepodError("conflict", "no turn is running, so nothing can be sent");
-        return await this.#current.post(to, text);
-      },
+      sendMessage: async (to, text) => await running().post({ to, text }),
+      sendFile: async (to, path, text) => await running().postFile(to, path, text),
     };
   }
 

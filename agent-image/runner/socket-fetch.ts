@@ -1,6 +1,6 @@
 import type { Fetch } from "@copepod/core/endpoint";
 import { longPollMs } from "@copepod/core/limits";
-import { Agent, request } from "undici";
+import { Agent, type Dispatcher, request } from "undici";
 
 /** An answer to a long poll may be this late before the connection counts as dead. */
 const patienceMs = longPollMs + 15_000;
@@ -9,6 +9,8 @@ const keepAliveMs = 60_000;
 
 export interface SocketFetch extends AsyncDisposable {
   readonly fetch: Fetch;
+  /** For what is no JSON. */
+  readonly dispatcher: Dispatcher;
 }
 
 /** HTTP over one Unix socket. Ends its connections when disposed. */
@@ -21,6 +23,7 @@ export function createSocketFetch(socketPath: string): SocketFetch {
     keepAliveMaxTimeout: keepAliveMs,
   });
   return {
+    dispatcher,
     async fetch(url, { method, headers, body, signal }) {
       const response = await request(url, {
         dispatcher,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { CopepodError, codeOf, type ErrorCode } from "@copepod/core/errors";
 import { maxNameLength } from "@copepod/core/limits";
 import type { AgentMessage, SessionContext } from "@copepod/core/mailbox-api";
@@ -5,7 +6,9 @@ import type { Activity, MailboxMessage } from "@copepod/core/messages";
 import type { PromptPart, Provider, ProviderEvent, Turn } from "../providers/provider.ts";
 import { type Answer, splitForFinish, toAnswer } from "./answer.ts";
 import { type AttemptEnd, follow } from "./attempt.ts";
+import type { Blobs } from "./blobs.ts";
 import { type CommitDeps, failTurn, finishTurn } from "./commit.ts";
+import { uploadFile } from "./files-out.ts";
 import { forgetContinuation, readContinuation, withMemory, writeContinuation } from "./folders.ts";
 import type { Batch } from "./lane.ts";
 import { parseOutput } from "./output.ts";
@@ -24,6 +27,7 @@ export interface Setting {
 }
 
 export interface TurnDeps extends CommitDeps {
+  readonly blobs: Blobs;
   readonly time: Time;
   readonly workspace: string;
   readonly agentDir: string;
@@ -80,10 +84,9 @@ export class RunningTurn {
   }
 
   /** Sends before the turn ends. A repeated turn that says the same again sends nothing twice. */
-  async post(to: string, text: string): Promise<{ seq: number }> {
+  async post(message: AgentMessage): Promise<{ seq: number }> {
     const { mailbox, retry, instance, life } = this.#deps;
-    const message = { to, text };
-    const occurrence = this.#posted.filter((other) => other.to === to && other.text === text).length;
+    const occurrence = this.#posted.filter((other) => isDeepStrictEqual(other, message)).length;
     const input = { ...message, instance, turn: this.number, occurrence };
     this.#posted.push(message);
     try {
@@ -93,6 +96,12 @@ export class RunningTurn {
       this.#posted.splice(this.#posted.indexOf(message), 1);
       throw error;
     }
+  }
+
+  /** As `post`, with a file of the agent's folders. Two files of one content and name are the same. */
+  async postFile(to: string, path: string, text: string | undefined): Promise<{ seq: number }> {
+    const file = await uploadFile(path, this.#deps);
+    return await this.post({ to, text: text ?? file.name, files: [file] });
   }
 
   async #run(): Promise<void> {
@@ -179,7 +188,7 @@ export class RunningTurn {
   async #deliver(text: string, setting: Setting): Promise<void> {
     const answer = this.#answer(text, setting);
     const { early, final } = splitForFinish(answer.messages);
-    for (const message of early) await this.post(message.to, message.text);
+    for (const message of early) await this.post(message);
     const consumed = [...this.#consumed];
     const forPerson = consumed.some((seq) => this.#rows.get(seq)?.kind === "chat");
     const notice = forPerson && (answer.lost || answer.silent) ? { notice: noAnswerNotice } : {};

@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Endpoint, Handlers } from "@copepod/core/endpoint";
 import { CopepodError, codeOf, type ErrorCode, parseInput, statusOf } from "@copepod/core/errors";
+import { blobPaths, type Uploaded } from "@copepod/core/files";
 import { type AgentMessage, mailboxApi, type SessionContext } from "@copepod/core/mailbox-api";
 import type { Activity, ControlMessage, MailboxMessage } from "@copepod/core/messages";
 
@@ -44,6 +46,10 @@ export class FakeRouter implements AsyncDisposable {
   readonly instances: string[] = [];
   readonly calls: MailboxName[] = [];
   readonly faults: Fault[] = [];
+  /** Contents by their hash. */
+  readonly blobs = new Map<string, Buffer>();
+  /** So many downloads break off in the middle. */
+  brokenDownloads = 0;
   draining = false;
   context: SessionContext = {
     version: "1",
@@ -104,6 +110,13 @@ export class FakeRouter implements AsyncDisposable {
     this.#rows.push({ message: parseInput(mailboxApi.take.output.shape.messages.element, message), state: "pending" });
     this.#notify();
     return seq;
+  }
+
+  /** As if it had been uploaded. */
+  store(content: Buffer): Uploaded {
+    const blob = createHash("sha256").update(content).digest("hex");
+    this.blobs.set(blob, content);
+    return { blob, bytes: content.length };
   }
 
   stopTurn(turn: number): string {
@@ -172,15 +185,15 @@ export class FakeRouter implements AsyncDisposable {
       this.activities.push(activity);
       return { drain: this.draining };
     },
-    post: async ({ instance, turn, to, text, occurrence }) => {
+    post: async ({ instance, turn, to, text, files, occurrence }) => {
       this.#check(instance);
       this.#checkDestination(to);
-      const key = JSON.stringify([turn, to, text, occurrence]);
+      const key = JSON.stringify([turn, to, text, files, occurrence]);
       const known = this.#postKeys.get(key);
       if (known !== undefined) return { seq: known, duplicate: true };
       const seq = ++this.#seq;
       this.#postKeys.set(key, seq);
-      this.posted.push({ turn, to, text });
+      this.posted.push({ turn, to, text, ...(files ? { files } : {}) });
       return { seq, duplicate: false };
     },
     finish: async ({ instance, turn, consumed, messages, cancelled, notice }) => {
@@ -221,7 +234,7 @@ export class FakeRouter implements AsyncDisposable {
     return {
       messages,
       control: this.#control,
-      alreadySent: alreadySent.map(({ to, text }) => ({ to, text })),
+      alreadySent: alreadySent.map(({ turn: _turn, ...message }) => message),
       contextVersion: this.context.version,
       drain: this.draining,
     };
@@ -249,8 +262,9 @@ export class FakeRouter implements AsyncDisposable {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const [name, endpoint] = findEndpoint(request);
       if (request.headers.authorization !== `Bearer ${token}`) throw new CopepodError("unauthorized", "wrong token");
+      if (request.url?.startsWith(blobPaths.mailbox)) return await this.#serveBlob(request, response);
+      const [name, endpoint] = findEndpoint(request);
       const input = parseInput(endpoint.input, JSON.parse(await readBody(request)));
       const gone = new AbortController();
       response.once("close", () => gone.abort());
@@ -267,6 +281,15 @@ export class FakeRouter implements AsyncDisposable {
       const code = codeOf(error);
       send(response, statusOf(code), { error: { code, message: error instanceof Error ? error.message : "fault" } });
     }
+  }
+
+  async #serveBlob(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === "PUT") return send(response, 200, this.store(Buffer.concat(await request.toArray())));
+    const content = this.blobs.get(request.url?.slice(blobPaths.mailbox.length + 1) ?? "");
+    if (!content) throw new CopepodError("notFound", "there is no such file");
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": content.length });
+    if (this.brokenDownloads-- <= 0) response.end(content);
+    else response.write(content.subarray(0, content.length / 2), () => response.destroy());
   }
 
   #nextFault(call: MailboxName): Fault | undefined {

@@ -5,6 +5,7 @@ import { createClient } from "@copepod/core/endpoint";
 import { mailboxApi } from "@copepod/core/mailbox-api";
 import { pino } from "pino";
 import type { ProviderFactory } from "../../providers/provider.ts";
+import { createBlobs } from "../blobs.ts";
 import { Life } from "../life.ts";
 import { runRunner } from "../runner.ts";
 import { createSocketFetch } from "../socket-fetch.ts";
@@ -42,8 +43,10 @@ export class RunnerInProcess implements AsyncDisposable {
   async #run(loadProvider: (name: string) => Promise<ProviderFactory>, time: Time): Promise<void> {
     await using http = createSocketFetch(join(this.folder, "s"));
     const { router, life, workspace, agentDir } = this;
+    const client = { fetch: http.fetch, baseUrl: "http://router", token: () => router.token };
     await runRunner({
-      mailbox: createClient(mailboxApi, { fetch: http.fetch, baseUrl: "http://router", token: () => router.token }),
+      mailbox: createClient(mailboxApi, client),
+      blobs: createBlobs({ ...client, dispatcher: http.dispatcher }),
       instance: "instance-of-the-test",
       life,
       workspace,

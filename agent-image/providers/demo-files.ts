@@ -1,0 +1,27 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { PromptFile } from "./demo-prompt.ts";
+
+/** So many characters of a small text are shown. */
+const maxShownCharacters = 40;
+
+/** Writes a file into the workspace. @returns its path, from there. */
+export async function writeDemoFile(workspace: string, text: string): Promise<string> {
+  const name = "demo.txt";
+  await writeFile(join(workspace, name), `${text}\n`);
+  return name;
+}
+
+/** What is seen of files that a person has sent. */
+export async function describeFiles(files: readonly PromptFile[]): Promise<string> {
+  const lines = await Promise.all(files.map(describeFile));
+  return [`I got ${files.length === 1 ? "a file" : `${files.length} files`}:`, ...lines].join("\n");
+}
+
+async function describeFile({ name, path }: PromptFile): Promise<string> {
+  if (path === undefined) return `- ${name}, which did not reach me`;
+  const content = await readFile(path);
+  const text = content.toString("utf8").trim();
+  const isSmallText = content.length <= maxShownCharacters && /^\P{Cc}+$/u.test(text) && !text.includes("<");
+  return `- ${name}, ${content.length} bytes${isSmallText ? `: “${text}”` : ""}`;
+}
