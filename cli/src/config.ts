@@ -1,8 +1,23 @@
+import { homedir } from "node:os";
 import { resolve } from "node:path";
+import { defaultHarnessesDir } from "@copepod/agent-image/harnesses/harness";
 import { environment } from "@copepod/core/environment";
 import { parseInput } from "@copepod/core/errors";
 import { z } from "zod";
+import type { ModelEnvironment } from "./home/model-choice.ts";
 import type { Environment } from "./supervisor/commands.ts";
+
+/** Keys, and what belongs to them: no child gets them. */
+const modelVariables: ReadonlySet<string> = new Set([
+  "ANTHROPIC_API_KEY",
+  "ANTHROPIC_BASE_URL",
+  "ANTHROPIC_AUTH_TOKEN",
+  "CLAUDE_CODE_OAUTH_TOKEN",
+  "OPENAI_API_KEY",
+]);
+
+const modelVariable = (what: string) =>
+  z.string().optional().describe(`${what} Only the first run reads it, for its sample agent; no child gets it.`);
 
 /** Environment that a person may set. `docs/reference/environment.md` is generated from it. */
 export const environmentSchema = z.object({
@@ -14,6 +29,17 @@ export const environmentSchema = z.object({
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
     .default("info")
     .describe("Least level that the programs log."),
+  [environment.harnessesDir]: z
+    .string()
+    .optional()
+    .describe(
+      "Folder in which harnesses are installed (default: `copepod/harnesses` in `$XDG_CACHE_HOME`, or ~/.cache).",
+    ),
+  ANTHROPIC_API_KEY: modelVariable("Key of Anthropic's API."),
+  ANTHROPIC_BASE_URL: modelVariable("Base URL of an API like Anthropic's."),
+  ANTHROPIC_AUTH_TOKEN: modelVariable("Bearer token for `ANTHROPIC_BASE_URL`, where there is no `ANTHROPIC_API_KEY`."),
+  CLAUDE_CODE_OAUTH_TOKEN: modelVariable("Token of a Claude subscription."),
+  OPENAI_API_KEY: modelVariable("Key of OpenAI's API."),
   XDG_RUNTIME_DIR: z.string().optional().describe("Where the system keeps sockets of this person's programs."),
 });
 
@@ -23,7 +49,11 @@ export interface CliConfig {
   /** Where the system keeps sockets of this person's programs. */
   readonly runtimeDir: string | undefined;
   readonly logLevel: string;
-  /** What children may take values from; never passed on as a whole. */
+  /** Absolute path of the folder in which harnesses are installed. */
+  readonly harnessesDir: string;
+  /** Model APIs that the environment names. */
+  readonly models: ModelEnvironment;
+  /** What children may take values from, without keys. */
   readonly own: Environment;
 }
 
@@ -34,6 +64,14 @@ export function readConfig(env: Environment, cwd: string): CliConfig {
     home: resolve(cwd, read[environment.home]),
     runtimeDir: read.XDG_RUNTIME_DIR,
     logLevel: read[environment.logLevel],
-    own: env,
+    harnessesDir: resolve(cwd, defaultHarnessesDir(env, env.HOME || homedir())),
+    models: {
+      anthropicKey: read.ANTHROPIC_API_KEY,
+      anthropicToken: read.ANTHROPIC_AUTH_TOKEN,
+      anthropicBaseUrl: read.ANTHROPIC_BASE_URL,
+      claudeToken: read.CLAUDE_CODE_OAUTH_TOKEN,
+      openaiKey: read.OPENAI_API_KEY,
+    },
+    own: Object.fromEntries(Object.entries(env).filter(([name]) => !modelVariables.has(name))),
   };
 }

@@ -1,3 +1,4 @@
+import { usageKeys } from "@copepod/core/admin-api";
 import { inboundStates, outboundStates } from "@copepod/core/messages";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { CliDeps, Context } from "./context.ts";
@@ -22,6 +23,8 @@ export function buildProgram(deps: CliDeps): Command {
   addSystemCommands(program, deps);
   addChatCommands(program, deps);
   addResourceCommands(program, deps);
+  addKeyCommands(program, deps);
+  addProviderCommands(program, deps);
   addAdminCommands(program, deps);
   return program;
 }
@@ -67,7 +70,10 @@ function addResourceCommands(program: Command, deps: CliDeps): void {
   program
     .command("get")
     .description("list resources, sessions or messages, or show one")
-    .argument("[kind]", "agentgroups, channels, wirings, users, sessions, messages or dead-letters; or a short name")
+    .argument(
+      "[kind]",
+      "agentgroups, channels, wirings, users, credentials, sessions, messages or dead-letters; or a short name",
+    )
     .argument("[name]", "only this one")
     .addOption(
       new Option("-o, --output <format>", "how it is shown")
@@ -89,6 +95,68 @@ function addResourceCommands(program: Command, deps: CliDeps): void {
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) => (await import("./commands/apply.ts")).apply(context, command.opts())),
+    );
+}
+
+function addKeyCommands(program: Command, deps: CliDeps): void {
+  const commands = () => import("./commands/keys.ts");
+  const keys = program
+    .command("keys")
+    .description("keys that proxies put into requests; agents never see them")
+    .helpCommand(false);
+  const keyOption = () => new Option("--key <key>", "which of several keys of that name").default("key");
+  keys
+    .command("add")
+    .description("store or replace a key: typed without an echo, or piped to standard input")
+    .argument("<name>", 'its name; "anthropic", "openai" and "claude" (a subscription) get their Credential too')
+    .addOption(keyOption())
+    .action(
+      run(deps, async (context, command) => (await commands()).addKey(context, command.args[0] ?? "", command.opts())),
+    );
+  keys
+    .command("list")
+    .description("list the keys and who uses them, never their values")
+    .addOption(jsonOption())
+    .action(run(deps, async (context, command) => (await commands()).showKeys(context, command.opts())));
+  keys
+    .command("remove")
+    .description("remove a key")
+    .argument("<name>", "its name")
+    .addOption(keyOption())
+    .action(
+      run(deps, async (context, command) => (await commands()).dropKey(context, command.args[0] ?? "", command.opts())),
+    );
+}
+
+function addProviderCommands(program: Command, deps: CliDeps): void {
+  const commands = () => import("./commands/provider.ts");
+  const provider = program
+    .command("provider")
+    .description("harnesses of models, which are installed when they are wanted");
+  provider
+    .command("list")
+    .description("list what can be installed, and what is")
+    .addOption(jsonOption())
+    .action(run(deps, async (context, command) => (await commands()).listProviders(context, command.opts())));
+  provider
+    .command("add")
+    .description("install the harness of a provider, by its lock file")
+    .argument("<name>", "claude, codex or opencode")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) =>
+        (await commands()).addProvider(context, command.args[0] ?? "", command.opts()),
+      ),
+    );
+  provider
+    .command("remove")
+    .description("remove all versions of a provider's harness")
+    .argument("<name>", "claude, codex or opencode")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) =>
+        (await commands()).removeProvider(context, command.args[0] ?? "", command.opts()),
+      ),
     );
 }
 
@@ -117,6 +185,15 @@ function addAdminCommands(program: Command, deps: CliDeps): void {
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) => (await admin()).stop(context, command.processedArgs[0], command.opts())),
+    );
+  program
+    .command("usage")
+    .description("sum what requests to model APIs took: tokens and cost")
+    .addOption(new Option("--by <what>", "what is summed").choices(usageKeys).default("group"))
+    .option("--since <duration>", "how far back, such as 90m or 24h", "24h")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) => (await import("./commands/usage.ts")).usage(context, command.opts())),
     );
   program
     .command("status")

@@ -27,7 +27,7 @@ interface Listing<Row> {
   nameOf(row: Row): string;
 }
 
-const kinds = ["agentgroups", "channels", "wirings", "users", "sessions", "messages", "dead-letters"];
+const kinds = ["agentgroups", "channels", "wirings", "users", "credentials", "sessions", "messages", "dead-letters"];
 
 /** Lists resources, sessions, messages or dead letters; or shows one of them. Without a kind, names the kinds. */
 export async function get(context: Context, names: readonly string[], options: GetOptions): Promise<number> {

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { HarnessName } from "@copepod/agent-image/harnesses/harness";
 import type { AdminClient } from "@copepod/core/admin-api";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
 import { type AdminConnection, type Context, tell } from "../context.ts";
+import { installHarness } from "../harness/install.ts";
 import { makeFirstRun } from "../home/first-run.ts";
 import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
 import { routerErrorOf } from "../supervisor/router-error.ts";
+import { untilSignal } from "./signals.ts";
 
 /** A person who waits this long without a word begins to doubt. */
 const progressAfterMs = 2_000;
@@ -32,10 +35,7 @@ export type EndCause =
  * @throws CopepodError `alreadyRunning`; `unavailable` when the router does not become ready, or a signal came first
  */
 export async function startSystem(context: Context, say: (sentence: string) => void): Promise<System> {
-  const written = await makeFirstRun(context.settings.home, context.userName);
-  if (written.length > 0) {
-    tell(context, `First run: made ${context.settings.home}/resources with a sample agent (${written.join(", ")}).`);
-  }
+  await firstRun(context);
   const supervisor = await context.openSupervisor({
     config: context.settings,
     uid: context.uid,
@@ -61,6 +61,30 @@ export async function startSystem(context: Context, say: (sentence: string) => v
     throw error;
   }
   return { supervisor, connection, ended, close };
+}
+
+async function firstRun(context: Context): Promise<void> {
+  const { home, models } = context.settings;
+  const made = await makeFirstRun(home, context.userName, models);
+  if (!made) return;
+  tell(context, `First run: made ${home}/resources with a sample agent (${made.written.join(", ")}).`);
+  const { model } = made;
+  if (!model) return;
+  const stored = model.key === undefined ? "" : `stored it as the key "${model.name}"; `;
+  tell(context, `Found ${model.source}: ${stored}the sample agent uses ${model.provider} with it.`);
+  await offerHarness(context, model.provider);
+}
+
+/** Installs what the sample agent needs. That it fails is told, and no reason not to start. */
+async function offerHarness(context: Context, name: HarnessName): Promise<void> {
+  const { harnessesDir, own: env } = context.settings;
+  const say = (line: string) => tell(context, line);
+  try {
+    await untilSignal(context, (signal) => installHarness(name, { harnessesDir, env, signal, say }));
+  } catch (error) {
+    if (!(error instanceof CopepodError) || error.code === "cancelled") throw error;
+    say(`${error.message}\nThe sample agent needs it: \`copepod provider add ${name}\` tries again.`);
+  }
 }
 
 function watchEnd(context: Context, supervisor: OpenSupervisor) {

@@ -1,7 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { adminApi, type Line, type MessageRow, type ResourceView, type SessionRow } from "@copepod/core/admin-api";
+import {
+  adminApi,
+  type Line,
+  type MessageRow,
+  type ResourceView,
+  type SessionRow,
+  type UsageBy,
+  type UsageSum,
+} from "@copepod/core/admin-api";
 import type { Handlers } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
 import type { Activity } from "@copepod/core/messages";
@@ -32,6 +40,7 @@ export class FakeRouter implements AsyncDisposable {
   sessions: SessionRow[] = [];
   resources: ResourceView[] = [];
   rows: MessageRow[] = [];
+  readonly usage = new Map<UsageBy, UsageSum[]>();
   /** The script. */
   reply: (text: string) => Reply = (text) => ({ lines: [{ from: "agent", text: `echo ${text}` }] });
   /** true = it was ended on purpose. */
@@ -127,6 +136,7 @@ export class FakeRouter implements AsyncDisposable {
         if (!item) throw new CopepodError("notFound", `message ${id} does not exist`);
         return { item: { ...item, state: "pending" } };
       },
+      usage: async ({ by }) => ({ items: this.usage.get(by) ?? [] }),
       backup: async ({ path }) => ({ path, bytes: 3 }),
       say: async ({ conversation, group, text, dedupeKey }) => {
         const before = position();

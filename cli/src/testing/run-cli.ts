@@ -3,7 +3,9 @@ import { text } from "node:stream/consumers";
 import { adminApi } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
+import type { CliConfig } from "../config.ts";
 import type { CliDeps } from "../context.ts";
+import type { ModelEnvironment } from "../home/model-choice.ts";
 import { createUnixFetch } from "../http/unix-fetch.ts";
 import { buildProgram } from "../program.ts";
 import type { FakeRouter } from "./fake-router.ts";
@@ -14,11 +16,21 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** An environment that names no model API. */
+export const noModels: ModelEnvironment = {
+  anthropicKey: undefined,
+  anthropicToken: undefined,
+  anthropicBaseUrl: undefined,
+  claudeToken: undefined,
+  openaiKey: undefined,
+};
+
 export interface RunOptions {
   /** undefined = nothing runs. */
   readonly router?: FakeRouter;
   readonly stdin?: string;
   readonly home?: string;
+  readonly settings?: Partial<CliConfig>;
   /** Given a function that acts as Ctrl-C. */
   onReady?(interrupt: () => void): void;
 }
@@ -54,13 +66,21 @@ const listen = (listeners: Set<(signal: NodeJS.Signals) => void>) => (listener: 
   return () => listeners.delete(listener);
 };
 
-function testDeps({ router, home }: RunOptions): Omit<CliDeps, "io" | "onSignal" | "setExitCode"> {
+function testDeps({ router, home, settings }: RunOptions): Omit<CliDeps, "io" | "onSignal" | "setExitCode"> {
   let keys = 0;
   return {
     version: "1.2.3",
     userName: "ann",
     uid: process.getuid?.() ?? 0,
-    config: (given) => ({ home: given ?? home ?? "/nowhere", runtimeDir: undefined, logLevel: "info", own: {} }),
+    config: (given) => ({
+      home: given ?? home ?? "/nowhere",
+      runtimeDir: undefined,
+      logLevel: "info",
+      harnessesDir: "/nowhere/harnesses",
+      models: noModels,
+      own: {},
+      ...settings,
+    }),
     connect: async () => {
       if (!router) throw new CopepodError("notRunning", "no Copepod runs");
       const unix = createUnixFetch(router.socketPath);
