@@ -49,7 +49,7 @@ export class AppServer {
     this.#log = log;
     this.#process = spawn(binary, args, { cwd, env: { ...env }, stdio: ["pipe", "pipe", "pipe"] });
     this.exited = new Promise((resolve) => {
-      this.#process.once("close", () => resolve());
+      this.#process.once("exit", () => resolve());
       this.#process.once("error", (error) => {
         log.warn({ err: error }, "codex could not be started");
         resolve();

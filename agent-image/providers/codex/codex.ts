@@ -3,6 +3,7 @@ import type { Provider, ProviderDeps, ProviderFactory, ProviderUpstream, Turn, T
 import { AppServer, RefusedError } from "./app-server.ts";
 import type { Failed } from "./failure.ts";
 import { findCodex, prepareHome } from "./home.ts";
+import { type Continuation, digest, Instructions, readContinuation } from "./instructions.ts";
 import { threadOpenedSchema } from "./protocol.ts";
 import { CodexTurn, type OpenSession } from "./turn.ts";
 
@@ -32,28 +33,38 @@ class Codex implements Provider {
   }
 
   start(input: TurnInput): Turn {
-    return new CodexTurn(input, { open: (continuation) => this.#queueOpening(continuation), time: this.#deps.time });
+    return new CodexTurn(input, { open: () => this.#queueOpening(input), time: this.#deps.time });
   }
 
   async close(): Promise<void> {
     await this.#server?.close();
   }
 
-  #queueOpening(continuation: string | undefined): Promise<OpenSession | Failed> {
-    const opening = this.#opening.then(() => this.#open(continuation));
+  #queueOpening(input: TurnInput): Promise<OpenSession | Failed> {
+    const opening = this.#opening.then(() => this.#open(input));
     this.#opening = opening.catch(() => undefined);
     return opening;
   }
 
-  async #open(continuation: string | undefined): Promise<OpenSession | Failed> {
+  async #open({ continuation, instructions }: TurnInput): Promise<OpenSession | Failed> {
     if (!this.#upstream) return noCredential;
+    const known = continuation === undefined ? undefined : readContinuation(continuation);
     const session = this.#session;
-    if (session?.server.isAlive && session.threadId === continuation) return session;
+    if (session?.server.isAlive && session.threadId === known?.threadId) return session;
     this.#session = undefined;
     await this.#server?.close();
-    this.#server = await this.#startServer(this.#upstream);
-    await this.#server.initialize();
-    return await this.#openThread(this.#server, continuation);
+    const server = await this.#startServer(this.#upstream);
+    this.#server = server;
+    await server.initialize();
+    try {
+      this.#session = known
+        ? await this.#resumeThread(server, known, instructions)
+        : await this.#startThread(server, instructions);
+      return this.#session;
+    } catch (error) {
+      if (!(known && error instanceof RefusedError)) throw error;
+      return { kind: "failed", class: "transient", message: error.message, continuationLost: true };
+    }
   }
 
   async #startServer(upstream: ProviderUpstream): Promise<AppServer> {
@@ -63,30 +74,23 @@ class Codex implements Provider {
     return new AppServer({ binary, args: ["app-server", "--strict-config"], cwd: workspace, env, time, log });
   }
 
-  async #openThread(server: AppServer, continuation: string | undefined): Promise<OpenSession | Failed> {
-    const { workspace: cwd, model, effort } = this.#deps;
-    const settings = { cwd, model };
-    const request =
-      continuation === undefined
-        ? server.request("thread/start", settings, threadOpenedSchema)
-        : server.request(
-            "thread/resume",
-            { ...settings, threadId: continuation, excludeTurns: true },
-            threadOpenedSchema,
-          );
-    try {
-      const opened = await request;
-      // A thread that is resumed comes with the model and effort that it had.
-      this.#session = {
-        server,
-        threadId: opened.thread.id,
-        model: model ?? opened.model,
-        effort: effort === undefined ? opened.reasoningEffort : efforts[effort],
-      };
-      return this.#session;
-    } catch (error) {
-      if (continuation === undefined || !(error instanceof RefusedError)) throw error;
-      return { kind: "failed", class: "transient", message: error.message, continuationLost: true };
-    }
+  async #startThread(server: AppServer, instructions: string): Promise<OpenSession> {
+    const { workspace: cwd, model } = this.#deps;
+    const params = { cwd, model, developerInstructions: instructions };
+    const { thread } = await server.request("thread/start", params, threadOpenedSchema);
+    return this.#toSession(server, thread.id, new Instructions(instructions, digest(instructions)));
+  }
+
+  async #resumeThread(server: AppServer, known: Continuation, instructions: string): Promise<OpenSession> {
+    const { workspace: cwd, model } = this.#deps;
+    const { threadId, told } = known;
+    const params = { threadId, cwd, model, developerInstructions: instructions, excludeTurns: true };
+    await server.request("thread/resume", params, threadOpenedSchema);
+    return this.#toSession(server, threadId, new Instructions(instructions, told));
+  }
+
+  #toSession(server: AppServer, threadId: string, instructions: Instructions): OpenSession {
+    const { model, effort } = this.#deps;
+    return { server, threadId, instructions, model, effort: effort && efforts[effort] };
   }
 }

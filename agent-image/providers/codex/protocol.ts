@@ -20,11 +20,7 @@ export interface Notification {
 export const anythingSchema = z.unknown();
 
 /** Answer to `thread/start` and `thread/resume`. */
-export const threadOpenedSchema = z.object({
-  thread: z.object({ id: z.string() }),
-  model: z.string(),
-  reasoningEffort: z.string().nullable(),
-});
+export const threadOpenedSchema = z.object({ thread: z.object({ id: z.string() }) });
 
 export const turnStartedSchema = z.object({ turn: z.object({ id: z.string() }) });
 
@@ -34,6 +30,7 @@ const itemSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("commandExecution") }),
   z.object({ type: z.literal("fileChange") }),
   z.object({ type: z.literal("webSearch") }),
+  z.object({ type: z.literal("contextCompaction") }),
   z.object({ type: z.literal("mcpToolCall"), server: z.string(), tool: z.string() }),
 ]);
 export type Item = z.output<typeof itemSchema>;

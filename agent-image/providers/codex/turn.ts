@@ -5,6 +5,7 @@ import { type AppServer, ServerLostError } from "./app-server.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type Failed, toFailure } from "./failure.ts";
 import { mcpCallSeconds } from "./home.ts";
+import { type Instructions, writeContinuation } from "./instructions.ts";
 import {
   anythingSchema,
   type Item,
@@ -22,24 +23,25 @@ const stopped: Failed = { kind: "failed", class: "transient", message: "The turn
 const died: Failed = { kind: "failed", class: "transient", message: "Codex ended in the middle of the turn." };
 const unreadable: Failed = { kind: "failed", class: "unknown", message: "Codex ended the turn in an unknown way." };
 
-/** A thread in a running process, and what its next turn is to use. */
+/** A thread in a running process, and what its turns are to use. */
 export interface OpenSession {
   readonly server: AppServer;
   readonly threadId: string;
-  readonly model: string;
-  /** null = the model's own default. */
-  readonly effort: string | null;
+  readonly instructions: Instructions;
+  readonly model: string | undefined;
+  readonly effort: string | undefined;
 }
 
 export interface CodexTurnDeps {
   /** Brings up process and thread. */
-  readonly open: (continuation: string | undefined) => Promise<OpenSession | Failed>;
+  readonly open: () => Promise<OpenSession | Failed>;
   readonly time: Time;
 }
 
 /** One turn of a thread. It ends when the server says so, or when the server is lost. */
 export class CodexTurn implements Turn {
   readonly events = new EventQueue<ProviderEvent>();
+  readonly #input: TurnInput;
   readonly #deps: CodexTurnDeps;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -55,8 +57,9 @@ export class CodexTurn implements Turn {
   #interrupting: Promise<void> | undefined;
 
   constructor(input: TurnInput, deps: CodexTurnDeps) {
+    this.#input = input;
     this.#deps = deps;
-    void this.#run(input);
+    void this.#run();
   }
 
   push(part: PromptPart): void {
@@ -69,24 +72,27 @@ export class CodexTurn implements Turn {
     return this.#interrupting;
   }
 
-  async #run({ prompt, instructions, continuation }: TurnInput): Promise<void> {
+  async #run(): Promise<void> {
     try {
-      const session = await this.#deps.open(continuation);
+      const session = await this.#deps.open();
       if (this.#over.signal.aborted) return;
       if ("kind" in session) return this.#finish(session);
       this.#session = session;
       const { server, threadId, model, effort } = session;
-      server.onNotification = (notification) => this.#onNotification(notification, threadId);
+      server.onNotification = (notification) => this.#onNotification(notification, session);
       void server.exited.then(() => this.#finish(died));
-      // Codex tells the model only what has changed in them, and all of them again after a compaction.
-      const settings = { model, reasoning_effort: effort, developer_instructions: instructions || null };
-      const params = { ...this.#give(prompt), collaborationMode: { mode: "default", settings } };
-      const { turn } = await server.request("turn/start", { threadId, ...params }, turnStartedSchema);
+      await this.#tellInstructions(session);
+      const params = { threadId, model, effort, ...this.#give(this.#input.prompt) };
+      const { turn } = await server.request("turn/start", params, turnStartedSchema);
       this.#turnId = turn.id;
-      if (this.#interrupting !== undefined) this.#askToStop();
     } catch (error) {
       this.#finish(toLost(error));
     }
+  }
+
+  async #tellInstructions({ server, threadId, instructions }: OpenSession): Promise<void> {
+    const item = instructions.tell(this.#input.instructions);
+    if (item) await server.request("thread/inject_items", { threadId, items: [item] }, anythingSchema);
   }
 
   #give({ text, seqs }: PromptPart): object {
@@ -117,13 +123,28 @@ export class CodexTurn implements Turn {
     this.#session.server.request("turn/interrupt", params, anythingSchema).catch(() => undefined);
   }
 
-  #onNotification({ method, params }: Notification, threadId: string): void {
-    const place = threadParamsSchema.safeParse(params);
-    const ours = place.success && place.data.threadId === threadId;
-    if (ours && method === "turn/completed") return void this.#onCompleted(params);
-    if (ours && method === "item/started") this.#onItemStarted(params);
-    if (ours && method === "item/completed") this.#onItemCompleted(params);
+  #onNotification({ method, params }: Notification, session: OpenSession): void {
+    const ours = threadParamsSchema.safeParse(params).data?.threadId === session.threadId;
+    if (ours) this.#onOwn(method, params, session);
     this.events.push(this.#alive);
+  }
+
+  #onOwn(method: string, params: unknown, session: OpenSession): void {
+    switch (method) {
+      case "turn/started":
+        if (this.#interrupting !== undefined) this.#askToStop();
+        return;
+      case "item/started":
+        this.#onItemStarted(params);
+        return;
+      case "item/completed":
+        this.#onItemCompleted(params, session);
+        return;
+      case "turn/completed":
+        void this.#onCompleted(params, session);
+        return;
+      default:
+    }
   }
 
   #onItemStarted(params: unknown): void {
@@ -134,26 +155,41 @@ export class CodexTurn implements Turn {
     this.#answer.toolBegan();
   }
 
-  #onItemCompleted(params: unknown): void {
+  #onItemCompleted(params: unknown, session: OpenSession): void {
     const item = itemParamsSchema.safeParse(params).data?.item;
-    if (!item) return;
-    if (item.type === "userMessage") this.#onConsumed(item.clientId);
-    else if (item.type === "agentMessage") this.#answer.said(item);
-    else this.#alive = { kind: "thinking" };
+    switch (item?.type) {
+      case undefined:
+        return;
+      case "userMessage":
+        this.#onConsumed(item.clientId, session);
+        return;
+      case "agentMessage":
+        this.#answer.said(item);
+        return;
+      case "contextCompaction":
+        session.instructions.compacted();
+        this.#tellInstructions(session).catch(() => undefined);
+        return;
+      case "commandExecution":
+      case "fileChange":
+      case "webSearch":
+      case "mcpToolCall":
+        this.#alive = { kind: "thinking" };
+    }
   }
 
-  #onConsumed(name: string | null): void {
+  #onConsumed(name: string | null, { threadId }: OpenSession): void {
     const seqs = this.#given.get(name ?? "");
     if (!seqs) return;
     this.#answer.followUpCame();
     this.events.push({ kind: "consumed", seqs });
-    if (this.#steerable || !this.#session) return;
-    this.events.push({ kind: "continuation", value: this.#session.threadId });
+    if (this.#steerable) return;
+    this.events.push({ kind: "continuation", value: writeContinuation(threadId, this.#input.instructions) });
     this.#steerable = true;
     this.#steer();
   }
 
-  async #onCompleted(params: unknown): Promise<void> {
+  async #onCompleted(params: unknown, session: OpenSession): Promise<void> {
     const turn = turnCompletedSchema.safeParse(params).data?.turn;
     switch (turn?.status) {
       case undefined:
@@ -163,15 +199,14 @@ export class CodexTurn implements Turn {
       case "failed":
         return this.#finish(turn?.error ? toFailure(turn.error) : unreadable);
       case "interrupted":
-        await this.#endCommands();
+        await this.#endCommands(session);
         return this.#finish(stopped);
     }
   }
 
   /** Codex leaves the commands of an interrupted turn running. */
-  async #endCommands(): Promise<void> {
-    const { server, threadId } = this.#session ?? {};
-    await server?.request("thread/backgroundTerminals/clean", { threadId }, anythingSchema).catch(() => server.kill());
+  async #endCommands({ server, threadId }: OpenSession): Promise<void> {
+    await server.request("thread/backgroundTerminals/clean", { threadId }, anythingSchema).catch(() => server.kill());
   }
 
   #finish(end: ProviderEvent): void {
@@ -194,6 +229,7 @@ function toTool(item: Item): ProviderEvent | undefined {
       return { kind: "tool", name: `${item.server}.${item.tool}`, timeoutMs: mcpCallSeconds * 1_000 };
     case "userMessage":
     case "agentMessage":
+    case "contextCompaction":
       return undefined;
   }
 }
