@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { isAlive, kill, programsOf } from "./processes.ts";
 
 describe("the programs of a supervisor", () => {
-  it("are its own children, told by what they run", async () => {
+  it("are its own descendants, told by what they run", async () => {
     const folder = await mkdtemp(join(tmpdir(), "programs-"));
     const script = join(folder, "router/src/main.ts");
     await mkdir(join(folder, "router/src"), { recursive: true });

@@ -24,13 +24,22 @@ interface ProcessLine {
   readonly command: string;
 }
 
-/** The programs that a supervisor runs just now: its own children and nobody else. */
+/**
+ * The programs that a supervisor runs just now, and nobody else's: its children, or what its children have put into a
+ * sandbox. What makes the sandbox has the program in its command line too, but is not run by Node.
+ */
 export async function programsOf(supervisor: number): Promise<FoundProcess[]> {
-  const children = (await listProcesses()).filter(({ parent }) => parent === supervisor);
-  return children.flatMap(({ pid, command }) => {
+  const found = descendantsOf(supervisor, await listProcesses());
+  return found.flatMap(({ pid, command }) => {
+    if (!command.startsWith(`${process.execPath} `)) return [];
     const program = programs.find((candidate) => command.includes(scripts[candidate]));
     return program ? [{ program, pid }] : [];
   });
+}
+
+function descendantsOf(pid: number, all: readonly ProcessLine[]): ProcessLine[] {
+  const children = all.filter(({ parent }) => parent === pid);
+  return children.flatMap((child) => [child, ...descendantsOf(child.pid, all)]);
 }
 
 /** @returns false when it was gone already. */
