@@ -30,6 +30,11 @@ export const environmentSchema = z.object({
     .string()
     .min(1)
     .describe("File with the token that proves the session to the router; read anew when it changes."),
+  [environment.rulesFile]: z
+    .string()
+    .min(1)
+    .describe("JSON file with the rules of the session's model APIs; read anew when it changes."),
+  [environment.keysDir]: z.string().min(1).describe("Folder of keys: `<secret>/<key>`; read anew when they change."),
   [environment.instructionsDir]: z
     .string()
     .min(1)
@@ -51,6 +56,8 @@ export interface ProxyConfig {
   readonly placeholder: string;
   readonly mailboxSocket: string;
   readonly tokenFile: string;
+  readonly rulesFile: string;
+  readonly keysDir: string;
   readonly instructionsDir: string;
   readonly logLevel: z.output<typeof environmentSchema>["COPEPOD_LOG_LEVEL"];
   readonly endWithStdin: boolean;
@@ -66,6 +73,8 @@ export function readConfig(env: NodeJS.ProcessEnv): ProxyConfig {
     placeholder: values[environment.placeholder],
     mailboxSocket: values[environment.mailboxSocket],
     tokenFile: values[environment.tokenFile],
+    rulesFile: values[environment.rulesFile],
+    keysDir: values[environment.keysDir],
     instructionsDir: values[environment.instructionsDir],
     logLevel: values[environment.logLevel],
     endWithStdin: values[environment.endWithStdin] === "1",

@@ -13,6 +13,7 @@ const context: SessionContext = {
   session: "default/test",
   group: "demo",
   provider: "demo",
+  agent: { mcpServers: [], skills: [] },
   maxMessagesPerPrompt: 10,
   timeZone: "UTC",
   instructions: "Answer in blocks.",

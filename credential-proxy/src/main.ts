@@ -4,16 +4,26 @@ import { untilEnded } from "@copepod/core/lifetime";
 import { type MailboxClient, mailboxApi } from "@copepod/core/mailbox-api";
 import { destination, type Logger, pino } from "pino";
 import { type ProxyConfig, readConfig } from "./config.ts";
+import { resolveBySystem } from "./connector.ts";
+import { createForward } from "./forward.ts";
+import { createFront } from "./front.ts";
 import { writeInstructions } from "./instructions.ts";
-import { createRelay, maxConcurrentRequests } from "./relay.ts";
+import { proxyLimits } from "./limits.ts";
+import { createPlaceholders } from "./placeholder.ts";
+import { createRelay, mailboxRoutes, maxConcurrentRequests } from "./relay.ts";
+import { RulesSource } from "./rules-source.ts";
 import { listen, type ProxyServer } from "./server.ts";
 import { createPlaceholderCheck, createTokenSource } from "./token.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
+import { Upstreams } from "./upstreams.ts";
+import { UsageReport } from "./usage/report.ts";
 
 /** The runner's turn may go on this long after SIGTERM; the proxy serves it to the end. */
 const serveGraceMs = 60_000;
 /** How long the router may take to hear that this pod drains. */
 const drainTimeoutMs = 5_000;
+/** How long it may take to tell the router the usage that is left. */
+const flushTimeoutMs = 5_000;
 
 async function main(config: ProxyConfig): Promise<void> {
   const log = pino(
@@ -28,19 +38,37 @@ async function main(config: ProxyConfig): Promise<void> {
     createTokenSource(config.tokenFile),
     maxConcurrentRequests,
   );
-  const paths = new Set(Object.values(mailboxApi).map((endpoint) => endpoint.path));
-  const isAuthorized = createPlaceholderCheck(config.placeholder);
-  await using server = await listen(
-    { path: config.proxySocket, owner: config.socketOwner },
-    createRelay({ upstream, paths, isAuthorized, log }),
-  );
-  log.info("credential-proxy serves");
   const mailbox = createMailbox(upstream);
+  const usage = new UsageReport({ mailbox, random: Math.random, log });
+  const limits = proxyLimits;
+  await using upstreams = new Upstreams({ resolve: resolveBySystem, limits, ca: undefined });
+  using rules = await RulesSource.open({
+    path: config.rulesFile,
+    log,
+    onChange: ({ routes }) => upstreams.keepOnly(routes),
+  });
+  const isAuthorized = createPlaceholderCheck(config.placeholder);
+  const placeholders = createPlaceholders(config.placeholder);
+  const forward = createForward({
+    rules,
+    keysDir: config.keysDir,
+    isPlaceholder: placeholders.is,
+    upstreams,
+    limits,
+    recordUsage: (entry) => usage.record(entry),
+    now: () => performance.now(),
+    log,
+  });
+  const relay = createRelay({ upstream, routes: mailboxRoutes, isAuthorized, log });
+  const front = createFront({ relay, forward, rules, isAuthorized, placeholderOf: placeholders.of, limits, log });
+  await using server = await listen({ path: config.proxySocket, owner: config.socketOwner }, front, limits);
+  log.info("credential-proxy serves");
   const ended = AbortSignal.any([asked, orphaned]);
   const writing = writeInstructions({ mailbox, dir: config.instructionsDir, random: Math.random, log }, ended);
   await aborted(ended);
   if (!orphaned.aborted) await serveToTheEnd({ mailbox, server, orphaned, log });
   await writing;
+  await usage.flush(AbortSignal.any([orphaned, AbortSignal.timeout(flushTimeoutMs)]));
   parent?.destroy();
   log.info({ reason: ended.reason }, "credential-proxy ends");
 }

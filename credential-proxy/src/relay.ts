@@ -1,17 +1,17 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { CopepodError, codeOf, type ErrorCode, statusOf } from "@copepod/core/errors";
-import { maxBodyBytes } from "@copepod/core/limits";
+import { CopepodError, codeOf } from "@copepod/core/errors";
+import { blobPaths } from "@copepod/core/files";
+import { maxBodyBytes, maxFileBytes } from "@copepod/core/limits";
+import { mailboxApi, proxyCalls } from "@copepod/core/mailbox-api";
 import type { Logger } from "pino";
 import { limitBody } from "./body-limit.ts";
+import { answerError, toRequestId } from "./refusal.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Requests that are relayed at the same time; a runner needs three. */
 export const maxConcurrentRequests = 32;
-/** Longest request id that is taken over from the caller. */
-const maxRequestIdLength = 128;
-
 /** All that the router needs to see of a request. The caller's own authorization is not among it. */
 const forwardedHeaders = ["accept", "content-length", "content-type", "traceparent"];
 /** Headers about one connection, not about the answer. */
@@ -26,10 +26,17 @@ const hopByHopHeaders = [
   "upgrade",
 ];
 
+/** One call that is relayed. */
+export interface RelayRoute {
+  readonly method: string;
+  readonly matches: (url: string) => boolean;
+  readonly maxBodyBytes: number;
+}
+
 export interface RelayDeps {
   readonly upstream: Upstream;
-  /** Paths that are relayed; nothing else is. All of them are POST. */
-  readonly paths: ReadonlySet<string>;
+  /** Nothing else is relayed. */
+  readonly routes: readonly RelayRoute[];
   readonly isAuthorized: (authorization: string | undefined) => boolean;
   readonly log: Logger;
 }
@@ -39,10 +46,11 @@ export function createRelay(deps: RelayDeps): RequestListener {
   let running = 0;
   return (request, response) => {
     const requestId = toRequestId(request.headers["x-request-id"]);
-    const refusal = running >= maxConcurrentRequests ? tooMany() : refuse(request, deps);
-    if (refusal) return answerError(request, response, { error: refusal, requestId });
+    const route = findRoute(request, deps.routes);
+    const refusal = running >= maxConcurrentRequests ? tooMany() : refuse(request, route, deps.isAuthorized);
+    if (refusal || !route) return answerError(request, response, { error: refusal, requestId });
     running++;
-    relay(request, response, { ...deps, requestId })
+    relay(request, response, { upstream: deps.upstream, route, requestId })
       .catch((error: unknown) => {
         logFailure(error, request, { log: deps.log, requestId });
         answerError(request, response, { error, requestId });
@@ -51,59 +59,65 @@ export function createRelay(deps: RelayDeps): RequestListener {
   };
 }
 
-function refuse(request: IncomingMessage, { isAuthorized, paths }: RelayDeps): CopepodError | undefined {
-  if (!isAuthorized(request.headers.authorization)) {
+/** Files are streams beside the table of calls. */
+const blobRoutes: readonly RelayRoute[] = [
+  { method: "PUT", matches: (url) => url === blobPaths.mailbox, maxBodyBytes: maxFileBytes },
+  { method: "GET", matches: (url) => /^\/[0-9a-f]{64}$/.test(afterPrefix(url, blobPaths.mailbox)), maxBodyBytes: 0 },
+];
+
+/** The calls of the mailbox that a runner may make. */
+export const mailboxRoutes: readonly RelayRoute[] = Object.entries(mailboxApi)
+  .filter(([name]) => !proxyCalls.some((call) => call === name))
+  .map(([, { method, path }]): RelayRoute => ({ method, matches: (url) => url === path, maxBodyBytes }))
+  .concat(blobRoutes);
+
+const afterPrefix = (url: string, prefix: string): string => (url.startsWith(prefix) ? url.slice(prefix.length) : "");
+
+const findRoute = ({ method, url = "" }: IncomingMessage, routes: readonly RelayRoute[]): RelayRoute | undefined =>
+  routes.find((route) => route.method === method && route.matches(url));
+
+function refuse(
+  { headers }: IncomingMessage,
+  route: RelayRoute | undefined,
+  isAuthorized: RelayDeps["isAuthorized"],
+): CopepodError | undefined {
+  if (!isAuthorized(headers.authorization)) {
     return new CopepodError("unauthorized", "the request does not carry the session's placeholder");
   }
-  if (request.method !== "POST" || !paths.has(request.url ?? "")) {
-    return new CopepodError("notFound", "only the calls of the mailbox can be reached here");
-  }
-  if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) return tooLarge();
+  if (!route) return new CopepodError("notFound", "only the calls of the mailbox can be reached here");
+  if (Number(headers["content-length"] ?? 0) > route.maxBodyBytes) return tooLarge(route.maxBodyBytes);
   return undefined;
 }
 
 async function relay(
   request: IncomingMessage,
   response: ServerResponse,
-  { upstream, requestId }: RelayDeps & { readonly requestId: string },
+  {
+    upstream,
+    route,
+    requestId,
+  }: { readonly upstream: Upstream; readonly route: RelayRoute; readonly requestId: string },
 ): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
-  const body = limitBody(request, maxBodyBytes, tooLarge);
+  if (request.headers.expect !== undefined) response.writeContinue();
+  const body = bodyOf(request, route);
   const headers = { ...pick(request.headers), "x-request-id": requestId };
   const path = request.url ?? "";
   const answer = await upstream
-    .send({ method: "POST", path, headers, body, signal: gone.signal })
+    .send({ method: route.method, path, headers, body, signal: gone.signal })
     .catch((error: unknown) => {
       // The client ends the body with its own error too; only ours says that the body is to blame.
-      throw body.errored instanceof CopepodError ? body.errored : error;
+      throw typeof body === "object" && body.errored instanceof CopepodError ? body.errored : error;
     });
   response.writeHead(answer.status, { "x-request-id": requestId, ...withoutHopByHop(answer.headers) });
   await pipeline(answer.body, response);
 }
 
-function answerError(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { error, requestId }: { readonly error: unknown; readonly requestId: string },
-): void {
-  // The answer has begun: only a broken connection can still say that it is not whole.
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
-  }
-  const code: ErrorCode = codeOf(error);
-  const message = error instanceof CopepodError ? error.message : "a fault inside the credential-proxy";
-  const body = JSON.stringify({ error: { code, message, requestId } });
-  // What the caller still sends is not read, so its connection can't be used again.
-  const close = request.complete ? {} : { connection: "close" };
-  response.writeHead(statusOf(code), {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    "x-request-id": requestId,
-    ...close,
-  });
-  response.end(body);
+function bodyOf(request: IncomingMessage, { maxBodyBytes: max }: RelayRoute): Transform | string {
+  if (max > 0) return limitBody(request, max, () => tooLarge(max));
+  request.resume();
+  return "";
 }
 
 /** Only the code and the path: an error of the connection may hold headers, and they hold tokens. */
@@ -131,12 +145,7 @@ function withoutHopByHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped.has(name)));
 }
 
-function toRequestId(given: string | string[] | undefined): string {
-  return typeof given === "string" && /^[\x21-\x7e]+$/.test(given) && given.length <= maxRequestIdLength
-    ? given
-    : randomUUID();
-}
-
-const tooLarge = (): CopepodError => new CopepodError("tooLarge", `the body is larger than ${maxBodyBytes} bytes`);
+const tooLarge = (bytes: number): CopepodError =>
+  new CopepodError("tooLarge", `the body is larger than ${bytes} bytes`);
 const tooMany = (): CopepodError =>
   new CopepodError("unavailable", `more than ${maxConcurrentRequests} requests at the same time`);

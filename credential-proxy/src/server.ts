@@ -1,7 +1,11 @@
 import { chown, rm } from "node:fs/promises";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { CopepodError } from "@copepod/core/errors";
+import { methodRefused } from "./gate.ts";
+import { type ProxyLimits, proxyLimits } from "./limits.ts";
+import { answerSocketError, toRequestId } from "./refusal.ts";
 
 /** Longer than the time between two heartbeats, so that a runner at work always has a connection. */
 const keepAliveMs = 75_000;
@@ -25,8 +29,9 @@ export interface SocketPlace {
 export async function listen(
   { path: socketPath, owner }: SocketPlace,
   listener: RequestListener,
+  limits: ProxyLimits = proxyLimits,
 ): Promise<ProxyServer> {
-  const server = createServer({ keepAliveTimeout: keepAliveMs }, listener);
+  const server = createHttpServer(listener, limits);
   let connections = 0;
   server.on("connection", (socket) => {
     connections++;
@@ -58,4 +63,44 @@ export async function listen(
       server.closeAllConnections();
     },
   };
+}
+
+function createHttpServer(listener: RequestListener, limits: ProxyLimits): Server {
+  const server = createServer(
+    {
+      keepAliveTimeout: keepAliveMs,
+      maxHeaderSize: limits.maxHeadBytes,
+      headersTimeout: limits.headMs,
+      requestTimeout: limits.requestMs,
+      connectionsCheckingInterval: limits.lookMs,
+      insecureHTTPParser: false,
+    },
+    listener,
+  );
+  server.maxConnections = limits.maxConnections;
+  // The client may go on only when the request was judged; whoever takes it says so.
+  server.on("checkContinue", listener);
+  server.on("connect", (request, socket) => {
+    const requestId = toRequestId(request.headers["x-request-id"]);
+    answerSocketError(socket, { error: methodRefused("CONNECT"), requestId });
+  });
+  server.on("clientError", answerParserError);
+  return server;
+}
+
+/** What the parser has refused, by the code of its error: with which status. */
+const parserStatuses: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+function answerParserError({ code = "" }: NodeJS.ErrnoException, socket: Duplex): void {
+  const requestId = toRequestId(undefined);
+  const error =
+    code === "HPE_INVALID_METHOD"
+      ? methodRefused("this method")
+      : new CopepodError("invalid", "the request is not valid HTTP/1.1, too large, or did not come in time");
+  const status = parserStatuses[code];
+  answerSocketError(socket, { error, requestId, ...(status === undefined ? {} : { status }) });
 }

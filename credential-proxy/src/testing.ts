@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pino } from "pino";
-import { createRelay } from "./relay.ts";
+import { createRelay, mailboxRoutes } from "./relay.ts";
 import { listen, type ProxyServer } from "./server.ts";
 import { createPlaceholderCheck, createTokenSource } from "./token.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
@@ -67,9 +67,9 @@ export class RelayInProcess implements AsyncDisposable {
   async #startRelay(): Promise<void> {
     const log = pino({ level: "trace" }, { write: (line: string) => this.#write(line) });
     this.#upstream = createUpstream(join(this.folder, "router"), createTokenSource(this.tokenFile), 32);
-    const paths = new Set(["/v1/mailbox/take"]);
+    const routes = mailboxRoutes.filter(({ matches }) => matches("/v1/mailbox/take"));
     const isAuthorized = createPlaceholderCheck(placeholder);
-    const relay = createRelay({ upstream: this.#upstream, paths, isAuthorized, log });
+    const relay = createRelay({ upstream: this.#upstream, routes, isAuthorized, log });
     this.#server = await listen({ path: join(this.folder, "proxy"), owner: undefined }, relay);
   }
 

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { CopepodError } from "@copepod/core/errors";
+import { createEqualityCheck } from "./placeholder.ts";
 
 /** Reads a token that is rotated by replacing its file. @throws CopepodError `unavailable` */
 export type TokenSource = () => Promise<string>;
@@ -22,8 +22,6 @@ export function createTokenSource(path: string): TokenSource {
 
 /** Compares an `authorization` header with the one that is expected, in a time that does not depend on where they differ. */
 export function createPlaceholderCheck(placeholder: string): (authorization: string | undefined) => boolean {
-  const expected = digest(`Bearer ${placeholder}`);
-  return (authorization) => timingSafeEqual(digest(authorization ?? ""), expected);
+  const isExpected = createEqualityCheck(`Bearer ${placeholder}`);
+  return (authorization) => isExpected(authorization ?? "");
 }
-
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

@@ -9,7 +9,7 @@ import type { TokenSource } from "./token.ts";
 const patienceMs = longPollMs + 10_000;
 
 export interface UpstreamRequest {
-  readonly method: "POST";
+  readonly method: string;
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: Readable | string;

@@ -1,0 +1,58 @@
+import { Pool } from "undici";
+import { createConnector, type Resolve } from "./connector.ts";
+import type { ProxyLimits } from "./limits.ts";
+import type { Route } from "./rules.ts";
+
+export interface UpstreamsDeps {
+  readonly resolve: Resolve;
+  readonly limits: ProxyLimits;
+  /** Only for tests: who signs the certificates of upstreams. */
+  readonly ca: string | undefined;
+}
+
+/** The connections to the model APIs, apart for each credential. */
+export class Upstreams implements AsyncDisposable {
+  readonly #deps: UpstreamsDeps;
+  readonly #pools = new Map<string, { readonly key: string; readonly pool: Pool }>();
+
+  constructor(deps: UpstreamsDeps) {
+    this.#deps = deps;
+  }
+
+  poolOf({ upstream, origin }: Route): Pool {
+    const key = keyOf({ upstream, origin });
+    const known = this.#pools.get(upstream.name);
+    if (known?.key === key) return known.pool;
+    if (known) void known.pool.close();
+    const pool = this.#open(origin, upstream.private);
+    this.#pools.set(upstream.name, { key, pool });
+    return pool;
+  }
+
+  /** Ends the connections of every credential that is no longer among the routes, in the middle of an answer too. */
+  keepOnly(routes: ReadonlyMap<string, Route>): void {
+    for (const [name, { pool }] of this.#pools) {
+      if (routes.has(name)) continue;
+      this.#pools.delete(name);
+      void pool.destroy();
+    }
+  }
+
+  #open(origin: string, isPrivate: boolean): Pool {
+    const { resolve, limits, ca } = this.#deps;
+    return new Pool(origin, {
+      connect: createConnector({ isPrivate, resolve, limits, ca }),
+      connections: limits.maxModelRequests,
+      pipelining: 1,
+      headersTimeout: limits.answerHeadMs,
+      bodyTimeout: limits.answerIdleMs,
+      maxHeaderSize: limits.maxHeadBytes,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#pools.values()].map(({ pool }) => pool.destroy()));
+  }
+}
+
+const keyOf = ({ upstream, origin }: Pick<Route, "upstream" | "origin">): string => `${upstream.private} ${origin}`;
