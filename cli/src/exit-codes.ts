@@ -57,6 +57,7 @@ export const exitOf: Record<ErrorCode, ExitName> = {
   providerAuth: "failure",
   providerFailed: "failure",
   providerMissing: "failure",
+  installFailed: "failure",
   sandboxMissing: "failure",
   upstreamUnknown: "failure",
   requestNotAllowed: "failure",

@@ -110,6 +110,11 @@ export const errorCatalogue = {
     meaning: "The agent group names a provider that is not installed.",
     cure: "Use one that the message lists.",
   },
+  installFailed: {
+    status: 500,
+    meaning: "The harness of a provider could not be installed.",
+    cure: "Read npm's last lines in the message; mostly it is the network or the disk. Then run the command again.",
+  },
   sandboxMissing: {
     status: 503,
     meaning: "The provider can run commands, and this machine has nothing to run them in apart from the rest.",
