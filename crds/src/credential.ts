@@ -16,16 +16,18 @@ const maxRevision = 2_147_483_647;
 const label = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 const port = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?";
 const octet = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
-/** A name whose last label is no number (that would be another notation of an address), or an address. */
-const host = `((${label}\\.)*[a-z]([-a-z0-9]{0,61}[a-z0-9])?|(${octet}\\.){3}${octet}|\\[[0-9a-f:]{2,39}\\])`;
-/** Never "." or "..". */
-const segment = "\\.?[A-Za-z0-9_~!$&'()+,;=:@-][A-Za-z0-9._~!$&'()+,;=:@-]*";
+/** A name whose last label is no number: that would be another notation of an address. */
+const hostName = `(${label}\\.)*[a-z]([-a-z0-9]{0,61}[a-z0-9])?`;
+const ipv4 = `(${octet}\\.){3}${octet}`;
+/** Never "." or "..", and nothing that a server may read in two ways. */
+const pathSegment = "\\.?[A-Za-z0-9_~!$&'()+,=:@-][A-Za-z0-9._~!$&'()+,=:@-]*";
+const baseSegment = "\\.?[A-Za-z0-9_~-]+(\\.[A-Za-z0-9_~-]+)*";
 
 const hostPattern = z
   .string()
   .max(maxHostLength)
   .regex(
-    new RegExp(`^(${host}${port}|\\*(\\.${label}){2,})$`),
+    new RegExp(`^((${hostName}|${ipv4})${port}|\\*\\.(${label}\\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?)$`),
     "must be a host in lower case, with a port if need be, or *. before at least two labels",
   );
 
@@ -33,7 +35,7 @@ const pathPattern = z
   .string()
   .max(maxPathLength)
   .regex(
-    new RegExp(`^(/(\\*|${segment}))*(/|/(\\*|${segment})|/\\*\\*)$`),
+    new RegExp(`^(/(\\*|${pathSegment}))*(/|/(\\*|${pathSegment})|/\\*\\*)$`),
     "must be a path, with * for one segment or /** at its end",
   );
 
@@ -57,6 +59,7 @@ const match = z.strictObject({
 
 /** What a client and a server say about their connection: no place for a key. */
 const connectionHeaders = [
+  "accept-encoding",
   "connection",
   "content-length",
   "expect",
@@ -114,7 +117,7 @@ const baseUrl = withRule(
     .string()
     .max(maxUrlLength)
     .regex(
-      new RegExp(`^https?://${host}${port}(/${segment})*$`),
+      new RegExp(`^https?://(${hostName}|${ipv4}|\\[[0-9a-f:]{2,39}\\])${port}(/${baseSegment})*$`),
       "must be http(s)://host[:port][/path], in lower case up to the path, without a slash at its end, query and user",
     ),
   { cel: "isURL(self)", message: "must be a URL", holds: (text) => URL.canParse(text) },

@@ -62,7 +62,7 @@ const accepted: Record<string, unknown> = {
     revision: 7,
   }),
   "a credential of other hosts": match({
-    hosts: ["*.example.org", "api.example.org", "git.example.org:8443", "10.0.0.1", "[::1]:80", "localhost"],
+    hosts: ["*.example.org", "api.example.org", "git.example.org:8443", "10.0.0.1:80", "localhost"],
     paths: ["/", "/**", "/a/*/c", "/repos/**", "/.well-known/x", "/a/"],
     methods: ["GET", "PROPFIND"],
   }),
@@ -186,6 +186,8 @@ const refused: Record<string, [document: unknown, path: string, reason: RegExp]>
       "https://a.example/../b",
       "https://a.example//b",
       "https://a.example/%2e",
+      "https://a.example/a.",
+      "https://a.example/a&b",
       "https://a.example:0",
       "https://a.example:65536",
       "https://0x7f.1",
@@ -209,10 +211,12 @@ const refused: Record<string, [document: unknown, path: string, reason: RegExp]>
       "https://a.example",
       "a..b",
       "1.2",
+      "*.1.2",
+      "[::1]",
     ].map((host) => [`the host “${host}”`, [match({ hosts: [host] }), "spec.match.hosts[0]", /must be a host/]]),
   ),
   ...Object.fromEntries(
-    ["", "a", "/a?b", "/a#b", "/../a", "/a/.", "//a", "/a/**/b", "/a*", "/%2e%2e/a", "/a\\b"].map((path) => [
+    ["", "a", "/a?b", "/a#b", "/../a", "/a/.", "//a", "/a/**/b", "/a*", "/%2e%2e/a", "/a;b", "/a\\b"].map((path) => [
       `the path “${path}”`,
       [match({ paths: [path] }), "spec.match.paths[0]", /must be a path/],
     ]),

@@ -153,6 +153,7 @@ describe("two Credentials", () => {
     ["a name that only ends alike", matching(["*.a.example"], ["/x"]), matching(["ba.example"], ["/x"])],
     ["another path", matching(["a.example"], ["/a/*"]), matching(["a.example"], ["/b/a"])],
     ["a longer path", matching(["a.example"], ["/a/*"]), matching(["a.example"], ["/a/b/c"])],
+    ["no segment at all", matching(["a.example"], ["/a/*"]), matching(["a.example"], ["/a/"])],
     ["the path above", matching(["a.example"], ["/a/**"]), matching(["a.example"], ["/a"])],
   ];
   const overlapsOf = (one: object, other: object) =>

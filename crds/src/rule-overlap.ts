@@ -38,5 +38,5 @@ function pathsMeet(a: string, b: string): boolean {
 function segmentsMeet([a, ...restA]: readonly string[], [b, ...restB]: readonly string[]): boolean {
   if (a === undefined || b === undefined) return a === b;
   if (a === "**" || b === "**") return true;
-  return (a === b || a === "*" || b === "*") && segmentsMeet(restA, restB);
+  return (a === b || (a === "*" && b !== "") || (b === "*" && a !== "")) && segmentsMeet(restA, restB);
 }
