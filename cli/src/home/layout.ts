@@ -4,14 +4,16 @@ import { CopepodError } from "@copepod/core/errors";
 
 /** Longest path of a Unix socket in bytes: Linux takes 107, macOS 103. */
 const maxSocketPathBytes = 103;
-/** Longest part that is put behind the run folder: `/s/<12 hex>/proxy.sock`. */
-const longestSocket = "/s/0123456789ab/proxy.sock";
+/** Longest part that is put behind the run folder: `/s/<12 hex>/p/proxy.sock`. */
+const longestSocket = "/s/0123456789ab/p/proxy.sock";
 
 /** Places below `$COPEPOD_HOME`. */
 export interface HomeLayout {
   readonly home: string;
   readonly resources: string;
   readonly logs: string;
+  /** One folder per secret, one file per key. */
+  readonly keys: string;
   /** Compiled code of the programs that are trusted; the agent's process has a cache of its own. */
   readonly cache: string;
   readonly lock: string;
@@ -24,6 +26,7 @@ export function homeLayout(home: string): HomeLayout {
     home,
     resources: join(home, "resources"),
     logs: join(home, "logs"),
+    keys: join(home, "keys"),
     cache: join(home, "cache"),
     lock: join(home, "supervisor.lock"),
     runLink: join(home, "run"),

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "@copepod/core/supervisor-api";
 import { folderName } from "../home/layout.ts";
+import { nodeProgram } from "./child.ts";
 import { hostEnvironment } from "./commands.ts";
 import { type Kept, keepRunning } from "./keep.ts";
 import type { LogFile } from "./log-file.ts";
@@ -69,7 +70,7 @@ export class AdapterHosts {
         start: () => {
           ensureRunFolder();
           writeFileSync(tokenFile, token, { mode: 0o600 });
-          return startChild({ script: scripts.host, env, log });
+          return startChild({ ...nodeProgram(scripts.host, env), log });
         },
         onStarted: () => tell("Running"),
         onFailing: (reason) => {

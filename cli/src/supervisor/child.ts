@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { endLine } from "@copepod/core/lifetime";
 import { createLastWords } from "./last-words.ts";
 import type { LogFile } from "./log-file.ts";
 import { processIdentity } from "./orphans.ts";
@@ -9,13 +10,26 @@ import type { Exit } from "./restart.ts";
 /** How long the last output of an ended process is waited for. */
 const lastOutputMs = 1_000;
 
-export interface Command {
-  /** Path of the program's main file. */
-  readonly script: string;
+/** What is started. */
+export interface Program {
+  /** Path of the program, and its arguments. */
+  readonly argv: readonly string[];
   /** The whole environment of the child. */
   readonly env: Readonly<Record<string, string>>;
+  /** How it is asked to end: a signal, or `endLine` in its pipe, where no signal would arrive. */
+  readonly askedBy: "signal" | "pipe";
+}
+
+export interface Command extends Program {
   readonly log: LogFile;
 }
+
+/** A program of this repository, run by this Node. */
+export const nodeProgram = (script: string, env: Program["env"], flags: readonly string[] = []): Program => ({
+  argv: [process.execPath, ...flags, script],
+  env,
+  askedBy: "signal",
+});
 
 /** A process that was started. */
 export interface Child {
@@ -30,13 +44,13 @@ export interface Child {
 export type StartChild = (command: Command) => Child;
 
 /**
- * Starts programs with this Node. Each gets an own process group: Ctrl-C in our terminal reaches us only, so that we end
- * the children in order. Each gets a pipe as stdin that is never written: its end tells the child that we are gone.
+ * Starts programs. Each gets an own process group: Ctrl-C in our terminal reaches us only, so that we end the children in
+ * order. Each gets a pipe as stdin: its end tells the child that we are gone.
  * @param childrenFolder where each living child has a file, see `endOrphans`.
  */
 export function createStartChild(childrenFolder: string): StartChild {
-  return ({ script, env, log }) => {
-    const child = spawn(process.execPath, [script], { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  return ({ argv: [program = "", ...args], env, askedBy, log }) => {
+    const child = spawn(program, args, { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
     const { pid } = child;
     const ended = waitForExit(child, log);
     const note = pid === undefined ? undefined : writeNote(childrenFolder, pid);
@@ -45,7 +59,7 @@ export function createStartChild(childrenFolder: string): StartChild {
     });
     return {
       exited,
-      terminate: () => child.kill("SIGTERM"),
+      terminate: () => (askedBy === "pipe" ? child.stdin.write(endLine) : child.kill("SIGTERM")),
       kill: () => pid !== undefined && killGroup(pid),
     };
   };

@@ -1,6 +1,8 @@
 import { join } from "node:path";
+import type { Sandbox as SandboxKind } from "@copepod/agent-image/runner/config";
 import { environment } from "@copepod/core/environment";
 import type { HomeLayout, RunLayout } from "../home/layout.ts";
+import type { Identity } from "./sandbox/identity.ts";
 
 /** Names that any program may need from the person's environment. Everything else stays out, keys above all. */
 const passedOn = [
@@ -17,6 +19,8 @@ export interface Places {
   readonly home: HomeLayout;
   readonly run: RunLayout;
   readonly logLevel: string;
+  /** Where harnesses are installed. */
+  readonly harnessesDir: string;
 }
 
 /** What every child gets. */
@@ -49,9 +53,16 @@ export function hostEnvironment({ home, run }: Places, type: string, tokenFile: 
 }
 
 export interface PairFolders {
-  readonly proxySocket: string;
+  /** For this pair only; gone with it. */
+  readonly own: string;
   readonly tokenFile: string;
+  readonly rulesFile: string;
+  /** All of the pair's folder that the agent's processes may see. */
+  readonly shared: string;
+  readonly proxySocket: string;
   readonly instructions: string;
+  /** Files that stand for the machine's in the agent's /etc. */
+  readonly etc: string;
   readonly workspace: string;
   readonly agentDir: string;
 }
@@ -65,11 +76,16 @@ export function pairFolders(
   names: { group: string; session: string; short: string },
 ): PairFolders {
   const own = join(run.sessions, names.short);
+  const shared = join(own, "p");
   const volume = join(home.home, "volumes", names.group);
   return {
-    proxySocket: join(own, "proxy.sock"),
+    own,
     tokenFile: join(own, "token"),
-    instructions: join(own, "instructions"),
+    rulesFile: join(own, "rules.json"),
+    shared,
+    proxySocket: join(shared, "proxy.sock"),
+    instructions: join(shared, "instructions"),
+    etc: join(shared, "etc"),
     workspace: join(volume, "sessions", names.session),
     agentDir: join(volume, "agent"),
   };
@@ -79,19 +95,29 @@ export function proxyEnvironment(
   { home, run }: Places,
   folders: PairFolders,
   placeholder: string,
+  agent: Identity | undefined,
 ): Record<string, string> {
   return {
     [environment.proxySocket]: folders.proxySocket,
+    ...(agent ? { [environment.socketOwner]: `${agent.uid}:${agent.gid}` } : {}),
     [environment.placeholder]: placeholder,
     [environment.mailboxSocket]: run.mailboxSocket,
     [environment.tokenFile]: folders.tokenFile,
+    [environment.rulesFile]: folders.rulesFile,
+    [environment.keysDir]: home.keys,
     [environment.instructionsDir]: folders.instructions,
     [compileCache]: home.cache,
   };
 }
 
-export function runnerEnvironment(folders: PairFolders, placeholder: string): Record<string, string> {
+export function runnerEnvironment(
+  { harnessesDir }: Places,
+  folders: PairFolders,
+  { placeholder, sandbox }: { readonly placeholder: string; readonly sandbox: SandboxKind },
+): Record<string, string> {
   return {
+    [environment.sandbox]: sandbox,
+    [environment.harnessesDir]: harnessesDir,
     [environment.proxySocket]: folders.proxySocket,
     [environment.placeholder]: placeholder,
     [environment.workspace]: folders.workspace,

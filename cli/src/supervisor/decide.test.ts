@@ -3,10 +3,11 @@ import { describe, it } from "node:test";
 import { decide, type PodState, type Step, type Wish } from "./decide.ts";
 
 const group = "default/helper";
-const wanted = (epoch: number): Wish => ({ wanted: true, epoch, group });
-const unwanted = (epoch: number): Wish => ({ wanted: false, epoch, group });
+const rules = { group: "helper", upstreams: [], rules: [] };
+const wanted = (epoch: number): Wish => ({ wanted: true, epoch, group, rules });
+const unwanted = (epoch: number): Wish => ({ wanted: false, epoch, group, rules });
 const pod = (epoch: number, stage: PodState["stage"] = "up"): PodState => ({ epoch, stage });
-const start = (epoch: number): Step => ({ kind: "start", epoch, group, reason: "Wanted" });
+const start = (epoch: number): Step => ({ kind: "start", wish: wanted(epoch), reason: "Wanted" });
 const end = (reason: "NotWanted" | "NewerEpoch" | "Closing"): Step => ({ kind: "end", reason });
 
 const cases: [string, Wish | undefined, PodState | undefined, boolean, Step | undefined][] = [

@@ -1,9 +1,13 @@
+import type { ProxyRules } from "@copepod/core/proxy-rules";
+
 /** What the router last said about a session. */
 export interface Wish {
   readonly wanted: boolean;
   readonly epoch: number;
   /** Row key of the agent group. */
   readonly group: string;
+  /** By which the session's proxy decides. */
+  readonly rules: ProxyRules;
 }
 
 /** What is there for a session. `ending`: asked to end, not gone yet. */
@@ -20,14 +24,14 @@ export interface World {
 }
 
 export type Step =
-  | { readonly kind: "start"; readonly epoch: number; readonly group: string; readonly reason: "Wanted" }
+  | { readonly kind: "start"; readonly wish: Wish; readonly reason: "Wanted" }
   | { readonly kind: "end"; readonly reason: "NotWanted" | "NewerEpoch" | "Closing" };
 
 /** The next step for one session. An old pod is gone before a new one starts; a failed one stays until it is replaced. */
 export function decide({ wish, pod, closing }: World): Step | undefined {
   if (!pod) {
     if (closing || !wish?.wanted) return undefined;
-    return { kind: "start", epoch: wish.epoch, group: wish.group, reason: "Wanted" };
+    return { kind: "start", wish, reason: "Wanted" };
   }
   if (pod.stage === "ending") return undefined;
   if (closing) return { kind: "end", reason: "Closing" };

@@ -13,12 +13,17 @@ import { takeLock } from "./lock.ts";
 import { openLogFile } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
 import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder, renewRunFolder } from "./run-folder.ts";
+import { chooseSandbox, type SandboxChoice } from "./sandbox/choose-sandbox.ts";
+import { installedCode } from "./sandbox/installed-code.ts";
+import { systemMounts } from "./sandbox/system-mounts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { defaultGraces, type Graces, type Scripts } from "./supervisor-deps.ts";
 
 export interface SupervisorOptions {
-  readonly config: CliConfig;
+  readonly config: Omit<CliConfig, "models">;
   readonly uid: number;
+  /** Without it, the best that works. */
+  readonly sandbox?: SandboxChoice;
   say(sentence: string): void;
   readonly scripts?: Scripts;
   readonly graces?: Graces;
@@ -54,10 +59,20 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     const own = openLogFile(join(home.logs, "supervisor.log"));
     const log = pino({ level: config.logLevel }, own);
     if (orphans > 0) log.warn({ orphans }, "processes of a killed supervisor ended");
+    const sandbox = await chooseSandbox(options.sandbox ?? "auto", {
+      own: { uid, gid: process.getgid?.() ?? 0 },
+      machine: {
+        system: systemMounts(),
+        readable: [process.execPath, ...installedCode(), config.harnessesDir],
+        hidden: [home.home, run.folder],
+      },
+    });
+    log.info({ sandbox: sandbox.kind }, "sandbox of sessions");
     let server: LastingServer | undefined;
     const supervisor = new Supervisor({
-      places: { home, run, logLevel: config.logLevel },
+      places: { home, run, logLevel: config.logLevel, harnessesDir: config.harnessesDir },
       scripts: options.scripts ?? installedScripts(),
+      sandbox,
       childEnvironment: commonEnvironment(config.own, config.logLevel),
       graces: options.graces ?? defaultGraces,
       startChild: createStartChild(run.children),

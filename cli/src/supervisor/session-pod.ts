@@ -1,9 +1,10 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import type { ProxyRules } from "@copepod/core/proxy-rules";
 import type { Pod } from "@copepod/core/supervisor-api";
 import { folderName } from "../home/layout.ts";
+import { nodeProgram, type Program } from "./child.ts";
 import { type PairFolders, pairFolders, proxyEnvironment, runnerEnvironment } from "./commands.ts";
 import type { PodState } from "./decide.ts";
 import { type Kept, keepRunning } from "./keep.ts";
@@ -15,6 +16,7 @@ interface PodInput {
   readonly session: string;
   readonly group: string;
   readonly epoch: number;
+  readonly rules: ProxyRules;
 }
 
 /** One proxy and one runner, which share an identity (pod UID, token) that outlives a restart of either. */
@@ -26,6 +28,7 @@ export class SessionPod {
   readonly #deps: SupervisorDeps;
   readonly #folders: PairFolders;
   readonly #podUid = randomUUID();
+  #rules: string;
   readonly #token = randomBytes(32).toString("base64url");
   readonly #kept: Kept[] = [];
   readonly #logs: LogFile[] = [];
@@ -37,6 +40,7 @@ export class SessionPod {
    */
   constructor(input: PodInput, publish: (pod: Pod) => void, deps: SupervisorDeps) {
     this.epoch = input.epoch;
+    this.#rules = JSON.stringify(input.rules);
     this.#input = input;
     this.#publish = publish;
     this.#deps = deps;
@@ -47,13 +51,27 @@ export class SessionPod {
     });
     this.#tell("Starting");
     const placeholder = randomBytes(32).toString("base64url");
-    const { places, scripts } = deps;
-    this.#keep("proxy", scripts.proxy, proxyEnvironment(places, this.#folders, placeholder));
-    this.#keep("runner", scripts.runner, runnerEnvironment(this.#folders, placeholder));
+    const { places, scripts, sandbox, childEnvironment } = deps;
+    const session = { ...input, folders: this.#folders };
+    const forProxy = proxyEnvironment(places, this.#folders, placeholder, sandbox.identity(session));
+    const forRunner = runnerEnvironment(places, this.#folders, { placeholder, sandbox: sandbox.kind });
+    this.#keep("proxy", () => nodeProgram(scripts.proxy, { ...childEnvironment, ...forProxy }));
+    this.#keep("runner", () => {
+      sandbox.prepare(session);
+      return sandbox.command(session, { script: scripts.runner, env: { ...childEnvironment, ...forRunner } });
+    });
   }
 
   get stage(): PodState["stage"] {
     return this.#stage;
+  }
+
+  /** The rules from now on, also of a proxy that runs. */
+  putRules(rules: ProxyRules): void {
+    const text = JSON.stringify(rules);
+    if (text === this.#rules || this.#stage !== "up") return;
+    writePrivate(this.#folders.rulesFile, text);
+    this.#rules = text;
   }
 
   /** Ends both; resolves when both are gone and their folder in the run folder is removed. May be called again. */
@@ -63,7 +81,7 @@ export class SessionPod {
     await Promise.all(this.#kept.map((one) => one.end(graceMs)));
     for (const log of this.#logs) log[Symbol.dispose]();
     // What stays is in the way of nothing: the folder's name is this pod's.
-    await rm(dirname(this.#folders.proxySocket), { recursive: true, force: true }).catch((error: unknown) => {
+    await rm(this.#folders.own, { recursive: true, force: true }).catch((error: unknown) => {
       this.#deps.log.warn({ session: this.#input.session, err: error }, "folder of an ended session stays");
     });
   }
@@ -73,18 +91,17 @@ export class SessionPod {
     for (const one of this.#kept) one.kill();
   }
 
-  #keep(program: "proxy" | "runner", script: string, env: Readonly<Record<string, string>>): void {
+  #keep(program: "proxy" | "runner", command: () => Program): void {
     const log = this.#deps.openLog(`${program}-${folderName(this.#input.session)}`);
     this.#logs.push(log);
-    const command = { script, env: { ...this.#deps.childEnvironment, ...env }, log };
     this.#kept.push(
       keepRunning(
         {
           name: `${program} of ${this.#input.session}`,
           start: () => {
             this.#deps.ensureRunFolder();
-            prepare(this.#folders, this.#token);
-            return this.#deps.startChild(command);
+            this.#prepare();
+            return this.#deps.startChild({ ...command(), log });
           },
           onStarted: () => this.#hearStarted(program),
           onFailing: (reason) => {
@@ -95,6 +112,13 @@ export class SessionPod {
         this.#deps,
       ),
     );
+  }
+
+  /** What is in the run folder belongs to this pair. May be done again. */
+  #prepare(): void {
+    mkdirSync(this.#folders.instructions, { recursive: true, mode: 0o700 });
+    writePrivate(this.#folders.tokenFile, this.#token);
+    writePrivate(this.#folders.rulesFile, this.#rules);
   }
 
   /** Running is said once, when both were started. */
@@ -124,12 +148,8 @@ export class SessionPod {
   }
 }
 
-/** The agent's folders stay for ever; what is in the run folder belongs to this pair. May be done again. */
-function prepare(folders: PairFolders, token: string): void {
-  mkdirSync(folders.instructions, { recursive: true, mode: 0o700 });
-  // The other program of the pair may be reading the token just now.
-  writeFileSync(`${folders.tokenFile}.new`, token, { mode: 0o600 });
-  renameSync(`${folders.tokenFile}.new`, folders.tokenFile);
-  mkdirSync(join(folders.workspace, "home"), { recursive: true, mode: 0o700 });
-  mkdirSync(folders.agentDir, { recursive: true, mode: 0o700 });
+/** For the own user only, and in one step: the other program of the pair may be reading it just now. */
+function writePrivate(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }

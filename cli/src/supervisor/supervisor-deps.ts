@@ -3,6 +3,7 @@ import type { StartChild } from "./child.ts";
 import type { Places } from "./commands.ts";
 import type { KeepDeps } from "./keep.ts";
 import type { LogFile } from "./log-file.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
 /** How long processes may take to end when they are asked to. */
 export interface Graces {
@@ -30,6 +31,7 @@ export interface SupervisorDeps extends KeepDeps {
   readonly childEnvironment: Readonly<Record<string, string>>;
   readonly graces: Graces;
   readonly startChild: StartChild;
+  readonly sandbox: Sandbox;
   /** To be called before anything is put into the run folder: makes again what was removed of it. Throws if it can't. */
   ensureRunFolder(): void;
   /** @param name without folder and suffix. */

@@ -4,19 +4,21 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
+import type { ProxyRules } from "@copepod/core/proxy-rules";
 import type { Pod } from "@copepod/core/supervisor-api";
 import { connectSupervisor } from "../http/connect.ts";
 import { isAlive, startTestSystem, until } from "./fixtures/harness.ts";
 
 const session = "default/helper-0123456789ab";
 const group = "default/helper";
+const rules: ProxyRules = { group: "helper", upstreams: [], rules: [] };
 const isRunning = (pod: Pod | undefined) => pod?.phase === "Running";
 const isGone = (pod: Pod | undefined) => pod === undefined;
 
 describe("a session that is wanted", () => {
   it("gets a proxy and a runner with only what they need", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     const pod = await test.pod(session, isRunning);
     const [proxy] = await until(async () => orNone(await test.started("proxy-helper-0123456789ab")), "the proxy");
     const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
@@ -38,7 +40,7 @@ describe("a session that is wanted", () => {
 
   it("keeps its pod UID and token when one of its processes dies", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     const before = await test.pod(session, isRunning);
     const [first] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
     process.kill(first?.pid ?? 0, "SIGKILL");
@@ -49,10 +51,10 @@ describe("a session that is wanted", () => {
 
   it("is replaced for a greater epoch, the old processes gone first", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     const old = await test.pod(session, isRunning);
     const [first] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group, rules });
     const fresh = await test.pod(session, (pod) => pod?.epoch === 2);
     assert.equal(isAlive(first?.pid ?? 0), false);
     assert.notEqual(fresh?.podUid, old?.podUid);
@@ -61,45 +63,45 @@ describe("a session that is wanted", () => {
 
   it("refuses an epoch before the last one", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group });
-    const late = test.supervisor.putWanted({ session, wanted: false, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group, rules });
+    const late = test.supervisor.putWanted({ session, wanted: false, epoch: 1, group, rules });
     await assert.rejects(late, { code: "superseded" });
   });
 
   it("may start again at a smaller epoch when nothing of it runs", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 5, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 5, group, rules });
     await test.pod(session, isRunning);
-    await test.supervisor.putWanted({ session, wanted: false, epoch: 6, group });
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 6, group, rules });
     await test.pod(session, isGone);
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     assert.equal((await test.pod(session, isRunning))?.epoch, 1);
   });
 
   it("that was never started refuses no epoch", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: false, epoch: 6, group });
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 6, group, rules });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     assert.equal((await test.pod(session, isRunning))?.epoch, 1);
   });
 
   it("fails with a reason after five starts that failed, and rests until a greater epoch", async () => {
     await using test = await startTestSystem({ runner: "failing" });
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     const failed = await test.pod(session, (pod) => pod?.phase === "Failed");
     assert.equal(failed?.reason, "the runner ended with exit code 7: Error: the fixture fails on purpose");
     const [proxy] = await test.started("proxy-helper-0123456789ab");
     await until(() => !isAlive(proxy?.pid ?? 0), "the end of the proxy");
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     assert.equal((await test.pod(session, () => true))?.phase, "Failed");
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group, rules });
     await test.pod(session, (pod) => pod?.epoch === 2 && pod.phase !== "Failed");
   });
 
   for (const name of ["default/../../etc", "default/..", "other/helper", "default/A"]) {
     it(`is refused under the name ${name}`, async () => {
       await using test = await startTestSystem();
-      const put = test.supervisor.putWanted({ session: name, wanted: true, epoch: 1, group });
+      const put = test.supervisor.putWanted({ session: name, wanted: true, epoch: 1, group, rules });
       await assert.rejects(put, { code: "invalid" });
     });
   }
@@ -108,10 +110,10 @@ describe("a session that is wanted", () => {
 describe("a session that is not wanted any more", () => {
   it("loses its processes and its place in the run folder, and keeps its files", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     await test.pod(session, isRunning);
     const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
-    await test.supervisor.putWanted({ session, wanted: false, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 1, group, rules });
     await test.pod(session, isGone);
     assert.equal(isAlive(runner?.pid ?? 0), false);
     assert.equal(existsSync(dirname(runner?.env.COPEPOD_PROXY_SOCKET ?? "")), false);
@@ -120,9 +122,9 @@ describe("a session that is not wanted any more", () => {
 
   it("is killed, with all that it started, when it does not end in its grace time", async () => {
     await using test = await startTestSystem({ runner: "stubborn" });
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
-    await test.supervisor.putWanted({ session, wanted: false, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: false, epoch: 1, group, rules });
     await test.pod(session, isGone);
     assert.equal(isAlive(runner?.pid ?? 0), false);
     await until(() => !isAlive(runner?.grandchild ?? 0), "the end of what it started");
@@ -134,7 +136,7 @@ describe("the list of processes", () => {
     await using test = await startTestSystem();
     const { version } = await test.supervisor.watch({ version: -1, waitMs: 0 });
     const next = test.supervisor.watch({ version, waitMs: 30_000 });
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     assert.deepEqual(
       (await next).pods.map((pod) => pod.session),
       [session],
@@ -203,7 +205,7 @@ describe("the router", () => {
 describe("a run folder that is removed under a running supervisor", () => {
   it("is made again, with the socket, when a child has to be started, and the children come back", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
     const logs = ["router", "host-a", "proxy-helper-0123456789ab", "runner-helper-0123456789ab"];
     const pids: number[] = [];
@@ -223,7 +225,7 @@ describe("a run folder that is removed under a running supervisor", () => {
 
   it("is waited for, with a reason, while it can't be made", async () => {
     await using test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
     const logs = ["router", "host-a", "runner-helper-0123456789ab"];
     const pids: number[] = [];
@@ -241,7 +243,7 @@ describe("a run folder that is removed under a running supervisor", () => {
 describe("the end of the supervisor", () => {
   it("ends every child and removes the run folder", async () => {
     const test = await startTestSystem();
-    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group });
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
     await test.supervisor.putChannels({ channels: [{ channel: "default/a", type: "test" }] });
     const logs = ["router", "host-a", "proxy-helper-0123456789ab", "runner-helper-0123456789ab"];
     const pids: number[] = [];

@@ -1,6 +1,7 @@
 import { CopepodError } from "@copepod/core/errors";
 import { folderName } from "../home/layout.ts";
 import { AdapterHosts, type ChannelWish } from "./adapter-hosts.ts";
+import { nodeProgram } from "./child.ts";
 import { routerEnvironment } from "./commands.ts";
 import { decide, type Step, type Wish } from "./decide.ts";
 import { type Kept, keepRunning } from "./keep.ts";
@@ -42,7 +43,7 @@ export class Supervisor {
         name: "router",
         start: () => {
           ensureRunFolder();
-          return startChild({ script: scripts.router, env, log });
+          return startChild({ ...nodeProgram(scripts.router, env), log });
         },
         onEnded: (reason) => {
           if (isLasting(reason) && !this.#routerHeard) this.#routerFailed.resolve(reason);
@@ -109,17 +110,19 @@ export class Supervisor {
 
   #reconcile(session: string): void {
     const pod = this.#pods.get(session);
-    const step = decide({ wish: this.#wishes.get(session), pod, closing: this.#closing });
+    const wish = this.#wishes.get(session);
+    const step = decide({ wish, pod, closing: this.#closing });
     if (step) this.#apply(session, step);
+    else if (pod && wish) pod.putRules(wish.rules);
     // Only what runs may refuse a smaller epoch: a router whose older queue was restored counts from there again.
-    else if (!pod) this.#wishes.delete(session);
+    else this.#wishes.delete(session);
   }
 
   #apply(session: string, step: Step): void {
     this.#deps.log.info({ session, step: step.kind, reason: step.reason }, "session step");
     switch (step.kind) {
       case "start": {
-        const input = { session, group: step.group, epoch: step.epoch };
+        const input = { session, ...step.wish };
         this.#pods.set(session, new SessionPod(input, (pod) => this.#list.setPod(session, pod), this.#deps));
         return;
       }

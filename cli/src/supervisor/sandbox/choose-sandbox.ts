@@ -1,0 +1,59 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CopepodError } from "@copepod/core/errors";
+import { bubblewrapCommand, type Tools, toolFolders } from "./bubblewrap.ts";
+import { firstId } from "./identity.ts";
+import { bubblewrapSandbox, type InsideMachine, type Sandbox, withoutSandbox } from "./sandbox.ts";
+import { systemMounts } from "./system-mounts.ts";
+
+/** What the person asked for. `auto`: bubblewrap where it works, else nothing. */
+export const sandboxChoices = ["auto", "bubblewrap", "docker", "podman", "unsandboxed"] as const;
+export type SandboxChoice = (typeof sandboxChoices)[number];
+
+const probeTimeoutMs = 10_000;
+
+/** @throws CopepodError `sandboxMissing` when what was asked for by name does not work here */
+export async function chooseSandbox(choice: SandboxChoice, inside: InsideMachine): Promise<Sandbox> {
+  switch (choice) {
+    case "unsandboxed":
+      return withoutSandbox("waived", inside.own);
+    case "auto": {
+      const probe = await probeBubblewrap(inside.own.uid);
+      return probe.works ? bubblewrapSandbox(probe.tools, inside) : withoutSandbox("none", inside.own);
+    }
+    case "bubblewrap": {
+      const probe = await probeBubblewrap(inside.own.uid);
+      if (probe.works) return bubblewrapSandbox(probe.tools, inside);
+      throw new CopepodError("sandboxMissing", `bubblewrap does not work here: ${probe.reason}`);
+    }
+    case "docker":
+    case "podman":
+      throw new CopepodError("sandboxMissing", `${choice} does not work here`);
+  }
+}
+
+export type Probe =
+  | { readonly works: true; readonly tools: Tools }
+  | { readonly works: false; readonly missing: boolean; readonly reason: string };
+
+/** Runs a program that does nothing, in the way in which sessions are run. */
+export async function probeBubblewrap(uid: number): Promise<Probe> {
+  const [bwrap, setpriv] = [findTool("bwrap"), findTool("setpriv")];
+  if (!bwrap) return { works: false, missing: true, reason: "it is not installed" };
+  if (uid === 0 && !setpriv) return { works: false, missing: true, reason: "setpriv (util-linux) is not installed" };
+  const tools = { bwrap, setpriv: setpriv ?? "" };
+  const become = uid === 0 ? { uid: firstId, gid: firstId } : undefined;
+  const [program = "", ...args] = bubblewrapCommand({ tools, mounts: systemMounts(), become, program: ["/bin/true"] });
+  try {
+    await promisify(execFile)(program, args, { timeout: probeTimeoutMs, env: {} });
+    return { works: true, tools };
+  } catch (error) {
+    const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+    return { works: false, missing: false, reason: said.split("\n").at(-1) || String(error) };
+  }
+}
+
+const findTool = (name: string): string | undefined =>
+  toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path));
