@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants, type FileHandle, mkdir, open, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Blobs } from "@copepod/core/blobs";
 import { CopepodError, codeOf } from "@copepod/core/errors";
 import type { MessageFile } from "@copepod/core/files";
 import type { MailboxMessage } from "@copepod/core/messages";
 import type { Logger } from "pino";
-import type { Blobs } from "./blobs.ts";
 import type { Life } from "./life.ts";
 import type { Retry } from "./retry.ts";
 

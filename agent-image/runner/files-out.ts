@@ -1,10 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
 import { constants, type FileHandle, open, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
+import type { Blobs } from "@copepod/core/blobs";
 import { CopepodError } from "@copepod/core/errors";
 import { type MessageFile, safeFileName } from "@copepod/core/files";
 import { maxFileBytes } from "@copepod/core/limits";
-import type { Blobs } from "./blobs.ts";
 import type { Life } from "./life.ts";
 import type { Retry } from "./retry.ts";
 
@@ -61,10 +61,13 @@ async function sizeOf(file: FileHandle, path: string): Promise<number> {
 
 async function* read(file: FileHandle, bytes: number, hash: Hash): AsyncGenerator<Buffer> {
   if (bytes === 0) return;
+  let read = 0;
   for await (const chunk of file.createReadStream({ start: 0, end: bytes - 1, autoClose: false })) {
+    read += chunk.length;
     hash.update(chunk);
     yield chunk;
   }
+  if (read < bytes) throw new CopepodError("invalid", "the file changed while it was read; send it again");
 }
 
 function toRefusal(error: unknown, path: string): unknown {

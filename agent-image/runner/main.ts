@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
+import { createBlobs } from "@copepod/core/blobs";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
+import { blobPaths } from "@copepod/core/files";
 import { untilAsked, untilOrphaned } from "@copepod/core/lifetime";
 import { mailboxApi } from "@copepod/core/mailbox-api";
 import { proxyApi } from "@copepod/core/proxy-api";
 import { destination, pino } from "pino";
 import { createProvider } from "../providers/registry.ts";
-import { createBlobs } from "./blobs.ts";
 import { type RunnerConfig, readConfig } from "./config.ts";
 import { Life } from "./life.ts";
 import { openLoopback } from "./loopback.ts";
@@ -38,7 +39,7 @@ async function main(config: RunnerConfig): Promise<void> {
   try {
     await runRunner({
       mailbox: createClient(mailboxApi, client),
-      blobs: createBlobs({ ...client, dispatcher: http.dispatcher }),
+      blobs: createBlobs({ send: http.sendBytes, url: client.baseUrl + blobPaths.mailbox, token: client.token }),
       proxy: createClient(proxyApi, client),
       proxyUrl: loopback.url,
       serveTools: (tools) => startToolsServer(tools, log),

@@ -1,9 +1,9 @@
+import type { Blobs } from "@copepod/core/blobs";
 import { CopepodError, codeOf } from "@copepod/core/errors";
 import { longPollMs, maxRowsPerTake } from "@copepod/core/limits";
 import type { MailboxClient, SessionContext } from "@copepod/core/mailbox-api";
 import type { ControlMessage } from "@copepod/core/messages";
 import type { Tools } from "../providers/provider.ts";
-import type { Blobs } from "./blobs.ts";
 import { returnRows } from "./commit.ts";
 import { CurrentProvider, type CurrentProviderDeps } from "./current-provider.ts";
 import { fetchFiles } from "./files-in.ts";

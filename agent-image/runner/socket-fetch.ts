@@ -1,6 +1,8 @@
+import { Readable } from "node:stream";
+import type { SendBytes } from "@copepod/core/blobs";
 import type { Fetch } from "@copepod/core/endpoint";
 import { longPollMs } from "@copepod/core/limits";
-import { Agent, type Dispatcher, request } from "undici";
+import { Agent, request } from "undici";
 
 /** An answer to a long poll may be this late before the connection counts as dead. */
 const patienceMs = longPollMs + 15_000;
@@ -9,8 +11,7 @@ const keepAliveMs = 60_000;
 
 export interface SocketFetch extends AsyncDisposable {
   readonly fetch: Fetch;
-  /** For what is no JSON. */
-  readonly dispatcher: Dispatcher;
+  readonly sendBytes: SendBytes;
 }
 
 /** HTTP over one Unix socket. Ends its connections when disposed. */
@@ -23,7 +24,11 @@ export function createSocketFetch(socketPath: string): SocketFetch {
     keepAliveMaxTimeout: keepAliveMs,
   });
   return {
-    dispatcher,
+    async sendBytes(url, { body, ...init }) {
+      const sent = body === undefined ? {} : { body: Readable.from(body, { objectMode: false }) };
+      const response = await request(url, { dispatcher, ...init, ...sent });
+      return { status: response.statusCode, body: response.body };
+    },
     async fetch(url, { method, headers, body, signal }) {
       const response = await request(url, {
         dispatcher,

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Blobs } from "@copepod/core/blobs";
 import { CopepodError, codeOf, type ErrorCode } from "@copepod/core/errors";
 import { maxNameLength } from "@copepod/core/limits";
 import type { AgentMessage, SessionContext } from "@copepod/core/mailbox-api";
@@ -6,7 +7,6 @@ import type { Activity, MailboxMessage } from "@copepod/core/messages";
 import type { PromptPart, Provider, ProviderEvent, Turn } from "../providers/provider.ts";
 import { type Answer, splitForFinish, toAnswer } from "./answer.ts";
 import { type AttemptEnd, follow } from "./attempt.ts";
-import type { Blobs } from "./blobs.ts";
 import { type CommitDeps, failTurn, finishTurn } from "./commit.ts";
 import { uploadFile } from "./files-out.ts";
 import { forgetContinuation, readContinuation, withMemory, writeContinuation } from "./folders.ts";

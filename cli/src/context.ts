@@ -1,4 +1,5 @@
 import type { AdminClient } from "@copepod/core/admin-api";
+import type { Blobs } from "@copepod/core/blobs";
 import type { CliConfig } from "./config.ts";
 import type { OpenSupervisor, SupervisorOptions } from "./supervisor/open-supervisor.ts";
 
@@ -14,6 +15,7 @@ export interface Io {
 /** A client of a router's admin socket. */
 export interface AdminConnection {
   readonly admin: AdminClient;
+  readonly blobs: Blobs;
   /** Whether the system was ended on purpose: then a call that fails need not be repeated. */
   hasEnded(): Promise<boolean>;
   close(): Promise<void>;
@@ -25,6 +27,8 @@ export interface CliDeps {
   readonly version: string;
   /** Name of the person at the terminal, by the operating system. */
   readonly userName: string;
+  /** Their own folder, which "~" stands for. */
+  readonly userHome: string;
   readonly uid: number;
   /** @param home as given by `--home`; undefined = from the environment. */
   config(home: string | undefined): CliConfig;

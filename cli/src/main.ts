@@ -16,6 +16,7 @@ const program = buildProgram({
   io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
   version,
   userName: user.username,
+  userHome: user.homedir,
   uid: user.uid,
   config: (home) =>
     readConfig({ ...process.env, ...(home === undefined ? {} : { COPEPOD_HOME: home }) }, process.cwd()),

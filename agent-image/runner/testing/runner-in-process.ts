@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createBlobs } from "@copepod/core/blobs";
 import { createClient } from "@copepod/core/endpoint";
+import { blobPaths } from "@copepod/core/files";
 import { mailboxApi } from "@copepod/core/mailbox-api";
 import { pino } from "pino";
 import type { ProviderFactory } from "../../providers/provider.ts";
-import { createBlobs } from "../blobs.ts";
 import { Life } from "../life.ts";
 import { runRunner } from "../runner.ts";
 import { createSocketFetch } from "../socket-fetch.ts";
@@ -46,7 +47,7 @@ export class RunnerInProcess implements AsyncDisposable {
     const client = { fetch: http.fetch, baseUrl: "http://router", token: () => router.token };
     await runRunner({
       mailbox: createClient(mailboxApi, client),
-      blobs: createBlobs({ ...client, dispatcher: http.dispatcher }),
+      blobs: createBlobs({ send: http.sendBytes, url: client.baseUrl + blobPaths.mailbox, token: client.token }),
       instance: "instance-of-the-test",
       life,
       workspace,

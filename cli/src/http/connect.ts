@@ -1,7 +1,9 @@
 import { connect as connectSocket } from "node:net";
 import { adminApi } from "@copepod/core/admin-api";
+import { createBlobs } from "@copepod/core/blobs";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
+import { blobPaths } from "@copepod/core/files";
 import { type SupervisorClient, supervisorApi } from "@copepod/core/supervisor-api";
 import type { CliConfig } from "../config.ts";
 import type { AdminConnection } from "../context.ts";
@@ -20,6 +22,7 @@ export async function connectAdmin(config: CliConfig): Promise<AdminConnection> 
   const unix = createUnixFetch(run.adminSocket);
   return {
     admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
+    blobs: createBlobs({ send: unix.sendBytes, url: `http://router${blobPaths.admin}` }),
     // A supervisor that ends removes the link; one that is killed leaves it, and may be back in a moment.
     hasEnded: async () => (await linkedRunFolder(homeLayout(config.home))) === undefined,
     close: unix.close,
