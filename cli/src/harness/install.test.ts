@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, watch, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { harnessFolder } from "@copepod/agent-image/harnesses/harness";
 import { type InstallOptions, installHarness } from "./install.ts";
 import { listInstallations, removeInstallations } from "./installed.ts";
 
+/** How often a condition is looked at. */
+const probeMs = 10;
 const program = join("node_modules", "@anthropic-ai", "claude-agent-sdk-test", "claude");
 const installs = `mkdir -p ${dirname(program)}; printf '#!/bin/sh\\necho 1.0\\n' > ${program}; chmod +x ${program}`;
 const main = join(import.meta.dirname, "..", "main.ts");
@@ -129,8 +132,6 @@ function startCli({ harnessesDir, options }: { readonly harnessesDir: string; re
 }
 
 /** Waits until npm was started so often. */
-async function untilStarted({ folder, calls }: Awaited<ReturnType<typeof setUp>>, times: number): Promise<void> {
-  const changes = watch(folder);
-  if ((await calls()).length >= times) return;
-  for await (const _ of changes) if ((await calls()).length >= times) return;
+async function untilStarted({ calls }: Awaited<ReturnType<typeof setUp>>, times: number): Promise<void> {
+  while ((await calls()).length < times) await delay(probeMs);
 }
