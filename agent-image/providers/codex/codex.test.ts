@@ -1,25 +1,31 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FailureClass } from "@copepod/core/messages";
+import { defaultHarnessesDir, harnessFolder } from "../../harnesses/harness.ts";
 import { providerContract } from "../provider.contract.ts";
 import type { Provider, ProviderEvent, Turn, TurnInput } from "../provider.ts";
+import { bareDeps } from "../testing/bare-deps.ts";
+import { startFakeModel } from "../testing/model/server.ts";
 import {
   harnessGate,
   makeRealProvider,
   type RealProvider,
   type RealProviderOptions,
 } from "../testing/real-provider.ts";
+import { createCodex } from "./codex.ts";
 
 const gate = harnessGate("codex");
 const timeoutMs = 60_000;
 
+/** Codex offers its tools in a form of its own to models that it knows; the fake model speaks the common one. */
+const defaults: RealProviderOptions = { apis: ["OpenAI"], model: "a-model" };
+
 const make = (options: RealProviderOptions = {}): Promise<RealProvider> =>
-  makeRealProvider("codex", { apis: ["OpenAI"], model: "a-model", ...options });
+  makeRealProvider("codex", { ...defaults, ...options });
 
 if (gate === undefined) providerContract("codex", () => make());
 
@@ -63,7 +69,7 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
     assert.equal(made.fake.calls.length, 2);
   });
 
-  it("keeps an answer that was given before a follow-up", async () => {
+  it("shows a follow-up to the model while it is busy, in the same turn", async () => {
     await using made = await make();
     const release = made.fake.hold();
     const turn = start(made.provider, "first");
@@ -72,8 +78,8 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
       if (event.seqs.includes(1)) turn.push({ seqs: [2], text: message("second") });
       release();
     });
-    assert.match(resultOf(events), /You said: first/);
-    if (consumedIn(events).includes(2)) assert.match(resultOf(events), /You said: second/);
+    assert.deepEqual(consumedIn(events), [1, 2]);
+    assert.match(resultOf(events), /You said: first[\s\S]*You said: second/);
   });
 
   const failures: [number, FailureClass][] = [
@@ -149,13 +155,19 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
     await until(() => !pids.some(isAlive));
   });
 
-  it("calls Copepod's tools, and servers of the agent group", async () => {
-    const script = join(import.meta.dirname, "..", "testing", "nothing.ts");
+  it("calls Copepod's tools, and offers those of the agent group's servers", async () => {
     await using made = await make();
-    const { text } = await ask(made.provider, "send: on my way");
+    const script = join(made.workspace, "herons.mjs");
+    await writeFile(script, stdioServer);
+    const herons = { kind: "stdio" as const, name: "herons", command: process.execPath, args: [script] };
+    await made.provider.close();
+    const env = { TOOL: 'count "herons"' };
+    const provider = await made.again({ ...defaults, mcpServers: [{ ...herons, env }] });
+    const { text } = await ask(provider, "send: on my way");
     assert.deepEqual(made.sent, [{ to: "family", text: "on my way" }]);
     assert.doesNotMatch(text, /No tool/);
-    void script;
+    const tools = made.fake.calls.at(-1)?.tools ?? [];
+    assert.ok(tools.includes("mcp__copepod__send_file") && tools.includes("mcp__herons__count"), tools.join());
   });
 
   it("shows the group's skills, and no others", async () => {
@@ -163,7 +175,7 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
     const skill = join(made.agentDir, "skills", "herons");
     await mkdir(skill, { recursive: true });
     await writeFile(join(skill, "SKILL.md"), "---\nname: herons\ndescription: all about herons\n---\nThey wade.\n");
-    const provider = await made.again({ apis: ["OpenAI"], skills: [{ name: "herons", path: skill }] });
+    const provider = await made.again({ ...defaults, skills: [{ name: "herons", path: skill }] });
     await ask(provider, "hello");
     const { system } = made.fake.calls.at(-1) ?? {};
     assert.match(system ?? "", /all about herons/);
@@ -173,47 +185,71 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
     assert.doesNotMatch(made.fake.calls.at(-1)?.system ?? "", /all about herons/);
   });
 
-  it("tells the model changed instructions once, and all of them after a compaction", async () => {
+  for (const model of ["a-model", undefined]) {
+    it(`tells the model changed instructions once (model: ${model ?? "the default"})`, async () => {
+      await using made = await make({ model });
+      const first = await ask(made.provider, "hello", { instructions: "Rule one." });
+      const second = await ask(made.provider, "hello", { ...first, instructions: "Rule one." });
+      assert.deepEqual(rulesIn(made), ["one"]);
+      const third = await ask(made.provider, "hello", { ...second, instructions: "Rule two." });
+      assert.deepEqual(rulesIn(made), ["one", "two"]);
+      await made.provider.close();
+      const again = await made.again();
+      const fourth = await ask(again, "hello", { ...third, instructions: "Rule two." });
+      assert.deepEqual(rulesIn(made), ["one", "two"]);
+      await ask(again, "hello", { ...fourth, instructions: "Rule three." });
+      assert.deepEqual(rulesIn(made), ["one", "two", "three"]);
+    });
+  }
+
+  it("goes on after a compaction, with the instructions that count", async () => {
     await using made = await make();
-    const first = await ask(made.provider, "hello", { instructions: "Rule one." });
-    const { continuation } = first;
-    await ask(made.provider, "hello", { instructions: "Rule one.", continuation });
-    assert.deepEqual(rulesIn(made), ["one"]);
-    await ask(made.provider, "hello", { instructions: "Rule two.", continuation });
-    assert.deepEqual(rulesIn(made), ["one", "two"]);
-    await made.provider.close();
-    const again = await made.again();
-    await ask(again, "usage: 1000000", { instructions: "Rule three.", continuation });
-    assert.deepEqual(rulesIn(made), ["one", "two", "three"]);
-    const last = await ask(again, "history", { instructions: "Rule three.", continuation });
-    assert.match(last.text, /hello/);
-    assert.deepEqual(rulesIn(made), ["three"]);
-    console.log(made.fake.calls.length, last.text);
+    const first = await ask(made.provider, "the word is heron", { instructions: "Rule one." });
+    const second = await ask(made.provider, "usage: 1000000", { ...first, instructions: "Rule two." });
+    const third = await ask(made.provider, "history", { ...second, instructions: "Rule two." });
+    assert.equal(made.fake.calls.length, 4);
+    assert.match(third.text, /the word is heron/);
+    assert.deepEqual(rulesIn(made), ["two"]);
   });
 
   it("calls nothing but the model, at its base URL", async () => {
-    const foreign: string[] = [];
-    const proxy = createServer((request, response) => {
-      foreign.push(request.url ?? "");
-      response.writeHead(502).end();
-    });
-    proxy.on("connect", (request, socket) => {
-      foreign.push(request.url ?? "");
-      socket.destroy();
-    });
-    proxy.listen(0, "127.0.0.1");
-    await once(proxy, "listening");
     await using made = await make();
-    await ask(made.provider, "shell: true");
-    console.log(
-      made.fake.journal.map(({ method, path, status }) => `${method} ${path} ${status}`),
-      made.fake.upgrades,
-      made.fake.calls[0]?.tools,
+    await using elsewhere = await startFakeModel({ key: "none" });
+    const [upstream] = [{ name: "openai", api: "OpenAI", placeholder: made.fake.key, subscription: false } as const];
+    const provider = await createCodex({
+      ...bareDeps(made.workspace),
+      env: {
+        PATH: process.env.PATH ?? "",
+        HTTP_PROXY: elsewhere.url,
+        HTTPS_PROXY: elsewhere.url,
+        NO_PROXY: "127.0.0.1",
+      },
+      upstreams: [{ ...upstream, baseUrl: `${made.fake.url}/v1` }],
+      harnessDir: harnessFolder(defaultHarnessesDir(process.env, homedir()), "codex"),
+    });
+    assert.equal((await ask(provider, "hello")).text, "You said: hello");
+    await provider.close();
+    assert.deepEqual(
+      new Set(made.fake.journal.map(({ method, path }) => `${method} ${path}`)),
+      new Set(["POST /v1/responses"]),
     );
-    proxy.close();
-    assert.deepEqual(foreign, []);
+    assert.deepEqual([elsewhere.journal, made.fake.upgrades], [[], 0]);
   });
 });
+
+/** An MCP server with one tool, whose name comes from its environment. */
+const stdioServer = `
+import { createInterface } from "node:readline";
+const name = process.env.TOOL.split(" ")[0];
+const results = {
+  initialize: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "herons", version: "1" } },
+  "tools/list": { tools: [{ name, description: "Counts herons.", inputSchema: { type: "object", properties: {} } }] },
+};
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method } = JSON.parse(line);
+  if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] ?? {} }));
+}
+`;
 
 interface Asked extends Partial<Pick<TurnInput, "instructions" | "continuation">> {}
 

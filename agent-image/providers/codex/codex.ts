@@ -1,10 +1,10 @@
 import type { Effort } from "@copepod/core/agent";
 import type { Provider, ProviderDeps, ProviderFactory, ProviderUpstream, Turn, TurnInput } from "../provider.ts";
-import { AppServer, RefusedError } from "./app-server.ts";
+import { AppServer, RefusedError, ServerLostError } from "./app-server.ts";
 import type { Failed } from "./failure.ts";
 import { findCodex, prepareHome } from "./home.ts";
-import { type Continuation, digest, Instructions, readContinuation } from "./instructions.ts";
-import { threadOpenedSchema } from "./protocol.ts";
+import { type Continuation, readContinuation, toItem } from "./instructions.ts";
+import { anythingSchema, threadOpenedSchema } from "./protocol.ts";
 import { CodexTurn, type OpenSession } from "./turn.ts";
 
 const efforts: Readonly<Record<Effort, string>> = { Low: "low", Medium: "medium", High: "high" };
@@ -24,6 +24,7 @@ class Codex implements Provider {
   readonly #upstream: ProviderUpstream | undefined;
   #server: AppServer | undefined;
   #session: OpenSession | undefined;
+  #closed = false;
   /** A turn that is interrupted early leaves its opening to the next one. */
   #opening: Promise<unknown> = Promise.resolve();
 
@@ -33,10 +34,11 @@ class Codex implements Provider {
   }
 
   start(input: TurnInput): Turn {
-    return new CodexTurn(input, { open: () => this.#queueOpening(input), time: this.#deps.time });
+    return new CodexTurn(input.prompt, { open: () => this.#queueOpening(input), time: this.#deps.time });
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#server?.close();
   }
 
@@ -49,36 +51,41 @@ class Codex implements Provider {
   async #open({ continuation, instructions }: TurnInput): Promise<OpenSession | Failed> {
     if (!this.#upstream) return noCredential;
     const known = continuation === undefined ? undefined : readContinuation(continuation);
-    const session = this.#session;
-    if (session?.server.isAlive && session.threadId === known?.threadId) return session;
+    const loaded = this.#loaded(known);
+    if (loaded?.instructions === instructions) return loaded;
     this.#session = undefined;
-    await this.#server?.close();
-    const server = await this.#startServer(this.#upstream);
-    this.#server = server;
-    await server.initialize();
+    const server = loaded ? await unload(loaded) : await this.#startServer(this.#upstream);
+    if (!known) return await this.#startThread(server, instructions);
     try {
-      this.#session = known
-        ? await this.#resumeThread(server, known, instructions)
-        : await this.#startThread(server, instructions);
-      return this.#session;
+      return await this.#resumeThread(server, known, instructions);
     } catch (error) {
-      if (!(known && error instanceof RefusedError)) throw error;
+      if (!(error instanceof RefusedError)) throw error;
       return { kind: "failed", class: "transient", message: error.message, continuationLost: true };
     }
   }
 
+  #loaded(known: Continuation | undefined): OpenSession | undefined {
+    const session = this.#session;
+    return session?.server.isAlive && session.threadId === known?.threadId ? session : undefined;
+  }
+
   async #startServer(upstream: ProviderUpstream): Promise<AppServer> {
+    await this.#server?.close();
     const { harnessDir, workspace, time, log } = this.#deps;
     const { binary, toolsDir } = findCodex(harnessDir);
     const env = await prepareHome(this.#deps, upstream, toolsDir);
-    return new AppServer({ binary, args: ["app-server", "--strict-config"], cwd: workspace, env, time, log });
+    if (this.#closed) throw new ServerLostError("The provider was closed.");
+    const args = ["app-server", "--strict-config"];
+    this.#server = new AppServer({ binary, args, cwd: workspace, env, time, log });
+    await this.#server.initialize();
+    return this.#server;
   }
 
   async #startThread(server: AppServer, instructions: string): Promise<OpenSession> {
     const { workspace: cwd, model } = this.#deps;
     const params = { cwd, model, developerInstructions: instructions };
     const { thread } = await server.request("thread/start", params, threadOpenedSchema);
-    return this.#toSession(server, thread.id, new Instructions(instructions, digest(instructions)));
+    return this.#keep(server, thread.id, instructions);
   }
 
   async #resumeThread(server: AppServer, known: Continuation, instructions: string): Promise<OpenSession> {
@@ -86,11 +93,19 @@ class Codex implements Provider {
     const { threadId, told } = known;
     const params = { threadId, cwd, model, developerInstructions: instructions, excludeTurns: true };
     await server.request("thread/resume", params, threadOpenedSchema);
-    return this.#toSession(server, threadId, new Instructions(instructions, told));
+    const item = toItem(instructions, told);
+    if (item) await server.request("thread/inject_items", { threadId, items: [item] }, anythingSchema);
+    return this.#keep(server, threadId, instructions);
   }
 
-  #toSession(server: AppServer, threadId: string, instructions: Instructions): OpenSession {
+  #keep(server: AppServer, threadId: string, instructions: string): OpenSession {
     const { model, effort } = this.#deps;
-    return { server, threadId, instructions, model, effort: effort && efforts[effort] };
+    this.#session = { server, threadId, instructions, model, effort: effort && efforts[effort] };
+    return this.#session;
   }
+}
+
+async function unload({ server, threadId }: OpenSession): Promise<AppServer> {
+  await server.request("thread/unsubscribe", { threadId }, anythingSchema);
+  return server;
 }

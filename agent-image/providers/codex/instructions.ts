@@ -10,7 +10,7 @@ const digestLength = 16;
 const separator = " ";
 const preface = "Your instructions have changed. These replace all earlier ones:\n\n";
 
-export const digest = (instructions: string): string =>
+const digest = (instructions: string): string =>
   createHash("sha256").update(instructions).digest("hex").slice(0, digestLength);
 
 export const writeContinuation = (threadId: string, instructions: string): string =>
@@ -22,33 +22,11 @@ export function readContinuation(continuation: string): Continuation {
 }
 
 /**
- * Which instructions a loaded thread has been told. Codex takes new ones only when it loads a thread, and shows even
- * those to the model only after the next compaction; until then a message in the conversation tells what has changed.
+ * Codex takes new instructions only when it loads a thread, and shows even those to the model only after the next
+ * compaction. Until then an item of the conversation tells them.
+ * @returns undefined if the thread was told these instructions already
  */
-export class Instructions {
-  readonly #loaded: string;
-  #told: string | undefined;
-
-  /**
-   * @param loaded the instructions that the thread was loaded with
-   * @param told digest of those that stand in the conversation
-   */
-  constructor(loaded: string, told: string | undefined) {
-    this.#loaded = digest(loaded);
-    this.#told = told;
-  }
-
-  /** The conversation was shortened: it begins with what the thread was loaded with. */
-  compacted(): void {
-    this.#told = this.#loaded;
-  }
-
-  /** @returns an item for the conversation, or undefined if the model knows the instructions already */
-  tell(instructions: string): object | undefined {
-    const wanted = digest(instructions);
-    if (this.#told === wanted) return undefined;
-    this.#told = wanted;
-    const content = [{ type: "input_text", text: preface + instructions }];
-    return { type: "message", role: "developer", content };
-  }
+export function toItem(instructions: string, told: string | undefined): object | undefined {
+  if (told === digest(instructions)) return undefined;
+  return { type: "message", role: "developer", content: [{ type: "input_text", text: preface + instructions }] };
 }

@@ -30,7 +30,6 @@ const itemSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("commandExecution") }),
   z.object({ type: z.literal("fileChange") }),
   z.object({ type: z.literal("webSearch") }),
-  z.object({ type: z.literal("contextCompaction") }),
   z.object({ type: z.literal("mcpToolCall"), server: z.string(), tool: z.string() }),
 ]);
 export type Item = z.output<typeof itemSchema>;

@@ -1,11 +1,11 @@
 import type { Time } from "../../runner/time.ts";
-import type { PromptPart, ProviderEvent, Turn, TurnInput } from "../provider.ts";
+import type { PromptPart, ProviderEvent, Turn } from "../provider.ts";
 import { Answer } from "./answer.ts";
 import { type AppServer, ServerLostError } from "./app-server.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type Failed, toFailure } from "./failure.ts";
 import { mcpCallSeconds } from "./home.ts";
-import { type Instructions, writeContinuation } from "./instructions.ts";
+import { writeContinuation } from "./instructions.ts";
 import {
   anythingSchema,
   type Item,
@@ -27,7 +27,8 @@ const unreadable: Failed = { kind: "failed", class: "unknown", message: "Codex e
 export interface OpenSession {
   readonly server: AppServer;
   readonly threadId: string;
-  readonly instructions: Instructions;
+  /** Those that the thread was loaded with. */
+  readonly instructions: string;
   readonly model: string | undefined;
   readonly effort: string | undefined;
 }
@@ -41,7 +42,6 @@ export interface CodexTurnDeps {
 /** One turn of a thread. It ends when the server says so, or when the server is lost. */
 export class CodexTurn implements Turn {
   readonly events = new EventQueue<ProviderEvent>();
-  readonly #input: TurnInput;
   readonly #deps: CodexTurnDeps;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -56,10 +56,9 @@ export class CodexTurn implements Turn {
   #alive: ProviderEvent = { kind: "thinking" };
   #interrupting: Promise<void> | undefined;
 
-  constructor(input: TurnInput, deps: CodexTurnDeps) {
-    this.#input = input;
+  constructor(prompt: PromptPart, deps: CodexTurnDeps) {
     this.#deps = deps;
-    void this.#run();
+    void this.#run(prompt);
   }
 
   push(part: PromptPart): void {
@@ -72,7 +71,7 @@ export class CodexTurn implements Turn {
     return this.#interrupting;
   }
 
-  async #run(): Promise<void> {
+  async #run(prompt: PromptPart): Promise<void> {
     try {
       const session = await this.#deps.open();
       if (this.#over.signal.aborted) return;
@@ -81,18 +80,12 @@ export class CodexTurn implements Turn {
       const { server, threadId, model, effort } = session;
       server.onNotification = (notification) => this.#onNotification(notification, session);
       void server.exited.then(() => this.#finish(died));
-      await this.#tellInstructions(session);
-      const params = { threadId, model, effort, ...this.#give(this.#input.prompt) };
+      const params = { threadId, model, effort, ...this.#give(prompt) };
       const { turn } = await server.request("turn/start", params, turnStartedSchema);
       this.#turnId = turn.id;
     } catch (error) {
       this.#finish(toLost(error));
     }
-  }
-
-  async #tellInstructions({ server, threadId, instructions }: OpenSession): Promise<void> {
-    const item = instructions.tell(this.#input.instructions);
-    if (item) await server.request("thread/inject_items", { threadId, items: [item] }, anythingSchema);
   }
 
   #give({ text, seqs }: PromptPart): object {
@@ -166,10 +159,6 @@ export class CodexTurn implements Turn {
       case "agentMessage":
         this.#answer.said(item);
         return;
-      case "contextCompaction":
-        session.instructions.compacted();
-        this.#tellInstructions(session).catch(() => undefined);
-        return;
       case "commandExecution":
       case "fileChange":
       case "webSearch":
@@ -178,13 +167,13 @@ export class CodexTurn implements Turn {
     }
   }
 
-  #onConsumed(name: string | null, { threadId }: OpenSession): void {
+  #onConsumed(name: string | null, { threadId, instructions }: OpenSession): void {
     const seqs = this.#given.get(name ?? "");
     if (!seqs) return;
     this.#answer.followUpCame();
     this.events.push({ kind: "consumed", seqs });
     if (this.#steerable) return;
-    this.events.push({ kind: "continuation", value: writeContinuation(threadId, this.#input.instructions) });
+    this.events.push({ kind: "continuation", value: writeContinuation(threadId, instructions) });
     this.#steerable = true;
     this.#steer();
   }
@@ -229,7 +218,6 @@ function toTool(item: Item): ProviderEvent | undefined {
       return { kind: "tool", name: `${item.server}.${item.tool}`, timeoutMs: mcpCallSeconds * 1_000 };
     case "userMessage":
     case "agentMessage":
-    case "contextCompaction":
       return undefined;
   }
 }
