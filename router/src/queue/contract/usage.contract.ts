@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { UsageEntry } from "@copepod/core/mailbox-api";
 import type { UsageQuery } from "../queue-store.ts";
-import { type OpenQueue, type QueueWorld, rejectsWith, withQueue } from "./testing.ts";
+import { failure, type OpenQueue, type QueueWorld, rejectsWith, withQueue } from "./testing.ts";
+
+const dayMs = 24 * 60 * 60_000;
 
 const entry = (id: string, more: Partial<UsageEntry> = {}): UsageEntry => ({
   id: `request-${id}`,
@@ -66,7 +68,13 @@ export function usageContract(open: OpenQueue): void {
         await world.store.recordUsage("default/one", [entry("just after")]);
         await world.take(holder);
         await world.store.recordUsage("default/one", [entry("of bob")]);
-        assert.deepEqual((await keysOf(world, "user")).sort(), [": 1", "chat:alice: 2", "chat:bob: 1"]);
+        await world.store.fail(holder, failure([2]));
+        await world.store.recordUsage("default/one", [entry("failed once")]);
+        world.clock.pass(dayMs);
+        await world.take(holder);
+        await world.store.fail(holder, { ...failure([2]), class: "permanent" });
+        await world.store.recordUsage("default/one", [entry("failed for good")]);
+        assert.deepEqual((await keysOf(world, "user")).sort(), [": 1", "chat:alice: 2", "chat:bob: 3"]);
       }),
     );
 

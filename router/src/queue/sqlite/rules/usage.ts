@@ -4,6 +4,11 @@ import type { UsageQuery } from "../../queue-store.ts";
 import { sql, type Transaction } from "../transaction.ts";
 import { getSession } from "./sessions.ts";
 
+interface Worked {
+  readonly sender: string | null;
+  readonly seq: number;
+}
+
 type Values = [
   session: string,
   id: string,
@@ -26,12 +31,16 @@ const insertUsage = sql<Values>(`
     output_tokens, cache_read_tokens, cache_write_tokens, cost_micros, duration_ms, created_at)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
 
-const selectSender = (condition: string) =>
-  sql<[string], { sender: string | null }>(
-    `SELECT sender FROM messages_in WHERE session = ? AND trigger = 1 AND ${condition} LIMIT 1`,
-  );
-const selectRunning = selectSender("state = 'leased' AND seq > 0 ORDER BY seq");
-const selectLastDone = selectSender("state = 'done' AND seq > 0 ORDER BY seq DESC");
+const selectRunning = sql<[string], Worked>(`
+  SELECT sender, seq FROM messages_in
+  WHERE session = ? AND state = 'leased' AND trigger = 1 AND seq > 0 ORDER BY seq LIMIT 1`);
+
+/** Of each state that a turn may leave its rows in, the last row that was worked on. */
+const selectLast = ["done", "dead", "pending"].map((state) =>
+  sql<[string], Worked>(`
+    SELECT sender, seq FROM messages_in
+    WHERE session = ? AND state = '${state}' AND trigger = 1 AND seq > 0 AND attempt > 0 ORDER BY seq DESC LIMIT 1`),
+);
 
 const sumBy = (column: string) =>
   sql<[number, string, string], UsageSum>(`
@@ -80,6 +89,8 @@ export function usage(tx: Transaction, { namespace, by, since }: UsageQuery): re
 
 /** The report of a turn's last request often comes just after its end; then the last turn is meant. */
 function whomFor(tx: Transaction, session: string): string | null {
-  const row = tx.get(selectRunning, session) ?? tx.get(selectLastDone, session);
-  return row?.sender ?? null;
+  const running = tx.get(selectRunning, session);
+  if (running) return running.sender;
+  const last = selectLast.flatMap((statement) => tx.get(statement, session) ?? []);
+  return last.sort((a, b) => b.seq - a.seq)[0]?.sender ?? null;
 }
