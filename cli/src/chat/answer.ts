@@ -1,4 +1,6 @@
+import type { Line } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
+import type { MessageFile } from "@copepod/core/files";
 import { type AdminConnection, type Context, tell } from "../context.ts";
 import { ExitError } from "../exit-codes.ts";
 import { Conversation, type ConversationInput, type Said } from "./conversation.ts";
@@ -7,14 +9,15 @@ import { printable } from "./render.ts";
 export interface Question {
   readonly conversation: Conversation;
   readonly text: string;
+  readonly files?: readonly MessageFile[];
   /** Position behind the lines that are known. */
   readonly known: number;
   readonly timeoutMs: number;
   /** Aborts when the person interrupts. */
   readonly interrupted: AbortSignal;
   onSaid?(said: Said): void;
-  /** Called with each text of the agent. */
-  onAnswer(text: string): void;
+  /** Called with each line of the agent. */
+  onAnswer(line: Line): Promise<void>;
 }
 
 export interface Answered {
@@ -45,7 +48,7 @@ export async function answerTo(context: Context, question: Question): Promise<An
 }
 
 async function hearAnswer(context: Context, question: Question, end: AbortSignal): Promise<Answered> {
-  const said = await question.conversation.say(question.text, question.known, end);
+  const said = await question.conversation.say(question, question.known, end);
   question.onSaid?.(said);
   let position = said.after;
   let answered = false;
@@ -53,7 +56,7 @@ async function hearAnswer(context: Context, question: Question, end: AbortSignal
     position = Math.max(position, line.position ?? 0);
     if (line.from === "agent") {
       answered = true;
-      question.onAnswer(line.text);
+      await question.onAnswer(line);
     } else if (line.from === "system") {
       tell(context, printable(line.text));
     }
@@ -76,13 +79,14 @@ async function stopTurn(conversation: Conversation): Promise<void> {
 /** A conversation of a command, whose outages are told once each. */
 export function openConversation(
   context: Context,
-  { admin, hasEnded }: Pick<AdminConnection, "admin" | "hasEnded">,
+  { admin, blobs, hasEnded }: Pick<AdminConnection, "admin" | "blobs" | "hasEnded">,
   input: ConversationInput & { notice?(sentence: string): void },
 ): Conversation {
   const notice = input.notice ?? ((sentence: string) => tell(context, sentence));
   let isOut = false;
   return new Conversation(input, {
     admin,
+    blobs,
     hasEnded,
     randomKey: context.randomKey,
     random: context.random,

@@ -1,10 +1,13 @@
 import type { AdminClient, Line } from "@copepod/core/admin-api";
+import type { Blobs } from "@copepod/core/blobs";
+import type { MessageFile } from "@copepod/core/files";
 import { longPollMs } from "@copepod/core/limits";
 import type { Activity } from "@copepod/core/messages";
 import { keepTrying, type TryingDeps } from "./keep-trying.ts";
 
 export interface ConversationDeps extends TryingDeps {
   readonly admin: AdminClient;
+  readonly blobs: Blobs;
   /** A key that nobody else draws. */
   randomKey(): string;
 }
@@ -15,6 +18,18 @@ export interface ConversationInput {
   /** Agent group that shall answer; undefined = the wirings decide. */
   readonly group: string | undefined;
 }
+
+export interface Saying {
+  readonly text: string;
+  /** Uploaded before. */
+  readonly files?: readonly MessageFile[];
+}
+
+/** A file without a word is named by the text. */
+export const saying = (text: string | undefined, files: readonly MessageFile[]): Saying => ({
+  text: text ?? files.map(({ name }) => name).join(", "),
+  ...(files.length > 0 ? { files } : {}),
+});
 
 /** What the router took. */
 export interface Said {
@@ -53,12 +68,18 @@ export class Conversation {
    * @param known position behind the lines that the caller has.
    * @throws CopepodError with the code of a refusal
    */
-  async say(text: string, known: number, signal: AbortSignal): Promise<Said> {
+  async say({ text, files }: Saying, known: number, signal: AbortSignal): Promise<Said> {
     const { conversation, sender, group } = this.#input;
-    const message = { conversation, sender, text, dedupeKey: this.#deps.randomKey(), ...(group ? { group } : {}) };
+    const optional = { ...(group ? { group } : {}), ...(files ? { files: [...files] } : {}) };
+    const message = { conversation, sender, text, dedupeKey: this.#deps.randomKey(), ...optional };
     const said = await this.#try((options) => this.#deps.admin.say(message, options), signal);
     // After a lost answer the reply may have come already.
     return { id: said.id, session: said.session, after: said.duplicate ? known : said.position };
+  }
+
+  /** Brings bytes of files. The call is repeated while the router is away. */
+  transfer<T>(call: (blobs: Blobs) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#try(() => call(this.#deps.blobs), signal);
   }
 
   async stop(signal: AbortSignal): Promise<boolean> {

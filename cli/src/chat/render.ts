@@ -19,7 +19,7 @@ export function renderLine(line: Line, agent: string, paint: Paint): string {
   const text = printable(line.text);
   switch (line.from) {
     case "person":
-      return `${paint("cyan", "you:")} ${text}`;
+      return `${paint("cyan", "you:")} ${text}${(line.files ?? []).map(({ name }) => ` ${paint("dim", `[${name}]`)}`).join("")}`;
     case "agent":
       return `${paint(["green", "bold"], `${line.sender ?? agent}:`)} ${text}`;
     case "system":

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { adminApi } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
+import { Transfers } from "../files/transfers.ts";
 import { createUnixFetch, type UnixFetch } from "../http/unix-fetch.ts";
 import { FakeRouter } from "../testing/fake-router.ts";
 import { FakeTerminal } from "../testing/fake-terminal.ts";
@@ -39,6 +41,7 @@ describe("a chat at a terminal", () => {
     const conversation = new Conversation(
       { conversation: "main", sender: "ann", group: undefined },
       {
+        blobs: router.blobs,
         admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
         randomKey: () => `${router.messages.length}-${++keys}`,
         random: () => 0,
@@ -48,7 +51,16 @@ describe("a chat at a terminal", () => {
       },
     );
     const paint = (_format: unknown, text: string) => text;
-    const chat = new TerminalChat({ io: terminal.io, paint, conversation, agent: "helper", greeting: "welcome" });
+    const transfers = new Transfers({
+      conversation,
+      userHome: join(router.folder, "ann"),
+      folder: undefined,
+      received: join(router.folder, "received"),
+      now: () => 0,
+      tell: (sentence) => chat.notice(sentence),
+    });
+    const words = { agent: "helper", greeting: "welcome" };
+    const chat: TerminalChat = new TerminalChat({ io: terminal.io, paint, conversation, transfers, ...words });
     running = chat.run(ended.signal);
     await terminal.shows("welcome");
   }

@@ -1,8 +1,11 @@
+import type { Line } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import type { Activity } from "@copepod/core/messages";
 import type { Io } from "../context.ts";
-import type { Conversation, News } from "./conversation.ts";
-import { agentOfSession, type Paint, renderActivity, renderLine } from "./render.ts";
+import { fileCommandUsage, parseFileCommand } from "../files/file-command.ts";
+import type { Transfers } from "../files/transfers.ts";
+import { type Conversation, type News, saying } from "./conversation.ts";
+import { agentOfSession, type Paint, printable, renderActivity, renderLine } from "./render.ts";
 import { Screen } from "./screen.ts";
 
 /** Lines of the past that are shown first. */
@@ -10,6 +13,7 @@ const historyLines = 20;
 
 const help = [
   "Write a message and press Enter. The agent answers here, and remembers the conversation.",
+  "  /file <path> [text]   send a file (quotes around a path with spaces)",
   "  /stop   stop what the agent is doing (so does Ctrl-C)",
   "  /quit   leave (Ctrl-D leaves when the answers are there)",
   "  /help   show this",
@@ -19,6 +23,7 @@ export interface TerminalChatInput {
   readonly io: Io;
   readonly paint: Paint;
   readonly conversation: Conversation;
+  readonly transfers: Transfers;
   /** Name for the agent until a line or a session says it. */
   readonly agent: string;
   /** Said once, below the history. */
@@ -39,6 +44,7 @@ export class TerminalChat {
   #activity: Activity = { state: "idle" };
   #open: readonly string[] = [];
   #sending: Promise<void> = Promise.resolve();
+  #saving: Promise<void> = Promise.resolve();
   #unsent = 0;
   #interrupted = false;
   #toldWaiting = false;
@@ -66,6 +72,7 @@ export class TerminalChat {
     for (const line of lines) {
       if (line.from === "agent" && line.sender) this.#agent = line.sender;
       this.#input.io.stdout.write(`${renderLine(line, this.#agent, this.#input.paint)}\n`);
+      this.#save(line, end);
     }
     this.notice(this.#input.greeting);
     using screen = this.#openScreen(end);
@@ -93,14 +100,14 @@ export class TerminalChat {
       this.#look = new AbortController();
       const end = AbortSignal.any([signal, this.#look.signal]);
       try {
-        for await (const news of this.#input.conversation.follow(this.#position, end)) this.#show(news);
+        for await (const news of this.#input.conversation.follow(this.#position, end)) this.#show(news, signal);
       } catch (error) {
         if (!end.aborted) throw error;
       }
     }
   }
 
-  #show({ lines, activity, open }: News): void {
+  #show({ lines, activity, open }: News, end: AbortSignal): void {
     this.#open = open;
     this.#activity = activity;
     if (!this.#isBusy()) this.#interrupted = false;
@@ -109,7 +116,17 @@ export class TerminalChat {
       if (line.from === "agent" && line.sender) this.#agent = line.sender;
       this.#position = Math.max(this.#position, line.position ?? 0);
       this.#screen?.print(renderLine(line, this.#agent, this.#input.paint));
+      this.#save(line, end);
     }
+  }
+
+  /** Files come after their line, since a large one takes its time. */
+  #save(line: Line, end: AbortSignal): void {
+    if (line.from !== "agent" || !line.files) return;
+    this.#saving = this.#saving.then(async () => {
+      const saved = await this.#input.transfers.save(line, end).catch(() => []);
+      for (const { name, path } of saved) this.notice(printable(`${name} is saved: ${path}`));
+    });
   }
 
   #showStatus(): void {
@@ -135,16 +152,20 @@ export class TerminalChat {
         this.#stop(end);
         return;
     }
-    if (/^\/[a-z]+$/.test(text)) this.notice(`There is no command ${text}. /help lists them.`);
-    else this.#send(text, end);
+    const file = parseFileCommand(text);
+    if (file === "unreadable") this.notice(`Write ${fileCommandUsage}.`);
+    else if (file) this.#send(file.text, file.path, end);
+    else if (/^\/[a-z]+$/.test(text)) this.notice(`There is no command ${text}. /help lists them.`);
+    else this.#send(text, undefined, end);
   }
 
   /** One after the other, so that messages keep their order also while the router is away. */
-  #send(text: string, end: AbortSignal): void {
+  #send(text: string | undefined, path: string | undefined, end: AbortSignal): void {
     this.#unsent++;
     this.#sending = this.#sending.then(async () => {
       try {
-        const said = await this.#input.conversation.say(text, this.#position, end);
+        const files = path === undefined ? [] : [await this.#input.transfers.upload(path, end)];
+        const said = await this.#input.conversation.say(saying(text, files), this.#position, end);
         this.#agent = agentOfSession(said.session);
         this.#look.abort();
       } catch (error) {
@@ -183,10 +204,11 @@ export class TerminalChat {
       await this.#sending;
       this.#following.abort();
       for await (const news of this.#input.conversation.follow(this.#position, end)) {
-        this.#show(news);
-        if (news.open.length === 0) return;
+        this.#show(news, end);
+        if (news.open.length === 0) break;
         this.#tellWaiting();
       }
+      await this.#saving;
     };
     drain().then(this.#drained.resolve, this.#drained.reject);
   }

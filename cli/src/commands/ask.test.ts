@@ -28,7 +28,7 @@ describe("copepod ask", () => {
   it("prints session and answers as JSON with -o json, and errors too", async () => {
     await using router = await FakeRouter.start();
     const { stdout, stderr } = await runCli(["ask", "a", "-o", "json"], { router });
-    assert.deepEqual(JSON.parse(stdout), { session: "helper-0123456789ab", answers: ["echo a"] });
+    assert.deepEqual(JSON.parse(stdout), { session: "helper-0123456789ab", answers: ["echo a"], files: [] });
     assert.equal(stderr, "");
     const refused = await runCli(["ask", "a", "-o", "json"]);
     assert.equal(JSON.parse(refused.stderr).error.code, "notRunning");

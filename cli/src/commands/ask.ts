@@ -1,15 +1,21 @@
+import { resolve } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import type { AdminClient } from "@copepod/core/admin-api";
 import { CopepodError, parseInput } from "@copepod/core/errors";
 import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
+import { saying } from "../chat/conversation.ts";
 import { type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { openTransfers, type SavedFile } from "../files/transfers.ts";
 import { untilSignal } from "./signals.ts";
 
 export interface AskOptions {
   readonly session?: string;
   readonly group?: string;
+  readonly file: readonly string[];
+  /** Folder for files of the answer. */
+  readonly save?: string;
   readonly timeout: string;
   readonly output?: "json";
 }
@@ -20,8 +26,7 @@ const maxSessionsSearched = 500;
 /** One question, one answer. */
 export async function ask(context: Context, prompt: string | undefined, options: AskOptions): Promise<number> {
   const timeoutMs = durationMs(parseInput(durationSchema, options.timeout));
-  const text = (prompt ?? (await readAll(context.io.stdin))).trim();
-  if (text === "") throw new CopepodError("invalid", "the prompt is empty; give it as an argument or on stdin");
+  const text = await readPrompt(context, prompt, options);
   const connection = await context.connect(context.settings);
   try {
     const conversation = openConversation(context, connection, {
@@ -29,29 +34,71 @@ export async function ask(context: Context, prompt: string | undefined, options:
       sender: context.userName,
       group: options.group,
     });
-    const answers: string[] = [];
-    const said = await untilSignal(context, async (interrupted) => {
+    const transfers = openTransfers(context, conversation, {
+      tell: (sentence) => tell(context, sentence),
+      folder: options.save === undefined ? undefined : resolve(options.save),
+    });
+    const output = new Output(context, options.output === "json");
+    await untilSignal(context, async (interrupted) => {
+      const files = [];
+      for (const path of options.file) files.push(await transfers.upload(path, interrupted));
       const { position } = await conversation.history(1, interrupted);
       return await answerTo(context, {
         conversation,
-        text,
+        ...saying(text, files),
         known: position,
         timeoutMs,
         interrupted,
-        onSaid: ({ session }) => {
-          if (options.output !== "json") tell(context, `session: ${session}`);
-        },
-        onAnswer: (answer) => {
-          answers.push(answer);
-          if (options.output !== "json") print(context, answer);
-        },
+        onSaid: ({ session }) => output.session(session),
+        onAnswer: async (line) => output.answer(line.text, await transfers.save(line, interrupted)),
       });
     });
-    if (options.output === "json") print(context, JSON.stringify({ session: said.session, answers }, null, 2));
+    output.end();
     return exitCodes.ok;
   } finally {
     await connection.close();
   }
+}
+
+/** Prose and data as they come, or one JSON object at the end. */
+class Output {
+  readonly #context: Context;
+  readonly #isJson: boolean;
+  readonly #answers: string[] = [];
+  readonly #files: SavedFile[] = [];
+  #session = "";
+
+  constructor(context: Context, isJson: boolean) {
+    this.#context = context;
+    this.#isJson = isJson;
+  }
+
+  session(session: string): void {
+    this.#session = session;
+    if (!this.#isJson) tell(this.#context, `session: ${session}`);
+  }
+
+  answer(text: string, files: readonly SavedFile[]): void {
+    this.#answers.push(text);
+    this.#files.push(...files);
+    if (this.#isJson) return;
+    print(this.#context, text);
+    for (const { path } of files) tell(this.#context, `saved: ${path}`);
+  }
+
+  end(): void {
+    const [session, answers, files] = [this.#session, this.#answers, this.#files];
+    if (this.#isJson) print(this.#context, JSON.stringify({ session, answers, files }, null, 2));
+  }
+}
+
+/** A file needs no word beside it. @returns undefined for none */
+async function readPrompt(context: Context, prompt: string | undefined, { file }: AskOptions) {
+  const isMissing = prompt === undefined && file.length > 0 && context.io.stdin.isTTY === true;
+  const text = isMissing ? "" : (prompt ?? (await readAll(context.io.stdin))).trim();
+  if (text !== "") return text;
+  if (file.length > 0) return undefined;
+  throw new CopepodError("invalid", "the prompt is empty; give it as an argument or on stdin");
 }
 
 async function conversationName(context: Context, admin: AdminClient, session: string | undefined): Promise<string> {

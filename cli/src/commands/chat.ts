@@ -1,12 +1,15 @@
 import { createInterface } from "node:readline";
-import type { AdminClient } from "@copepod/core/admin-api";
-import { parseInput } from "@copepod/core/errors";
+import type { AdminClient, Line } from "@copepod/core/admin-api";
+import { CopepodError, parseInput } from "@copepod/core/errors";
 import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
+import { type Saying, saying } from "../chat/conversation.ts";
 import { createPaint } from "../chat/render.ts";
 import { TerminalChat } from "../chat/terminal-chat.ts";
-import { type AdminConnection, type Context, print } from "../context.ts";
+import { type AdminConnection, type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { fileCommandUsage, parseFileCommand } from "../files/file-command.ts";
+import { openTransfers, type Transfers } from "../files/transfers.ts";
 import { untilSignal } from "./signals.ts";
 import { untilReady } from "./system.ts";
 
@@ -52,15 +55,18 @@ export function converse(context: Context, options: ChatOptions, connected: Conn
 
 async function converseAtTerminal(context: Context, options: ChatOptions, connected: Connected): Promise<number> {
   const paint = createPaint(context.io.stdout);
+  const notice = (sentence: string) => chat.notice(sentence);
+  const conversation = openConversation(context, connected.connection, {
+    conversation: options.conversation,
+    sender: context.userName,
+    group: options.group,
+    notice,
+  });
   const chat: TerminalChat = new TerminalChat({
     io: context.io,
     paint,
-    conversation: openConversation(context, connected.connection, {
-      conversation: options.conversation,
-      sender: context.userName,
-      group: options.group,
-      notice: (sentence) => chat.notice(sentence),
-    }),
+    conversation,
+    transfers: openTransfers(context, conversation, { tell: notice }),
     agent: options.group ?? (await agentOf(connected.connection.admin, options.conversation)),
     greeting: connected.greeting ?? "Write a message and press Enter. /help lists the commands.",
   });
@@ -84,14 +90,27 @@ async function answerLines(context: Context, options: ChatOptions, connected: Co
     sender: context.userName,
     group: options.group,
   });
-  const onAnswer = (answer: string) => print(context, answer);
+  const tellPerson = (sentence: string) => tell(context, sentence);
+  const transfers = openTransfers(context, conversation, { tell: tellPerson });
+  const onAnswer = async (line: Line) => {
+    print(context, line.text);
+    for (const { path } of await transfers.save(line, interrupted)) tellPerson(`saved: ${path}`);
+  };
   let { position: known } = await conversation.history(1, interrupted);
   for await (const line of createInterface({ input: context.io.stdin, signal: interrupted })) {
     const text = line.trim();
     if (text === "/quit") break;
     if (text === "") continue;
-    const question = { conversation, text, known, timeoutMs, interrupted, onAnswer };
+    const said = await toSaying(text, transfers, interrupted);
+    const question = { conversation, ...said, known, timeoutMs, interrupted, onAnswer };
     known = (await answerTo(context, question)).position;
   }
   return interrupted.aborted ? exitCodes.interrupted : exitCodes.ok;
+}
+
+/** A line of the pipe; a file that it names is uploaded. @throws CopepodError */
+async function toSaying(text: string, transfers: Transfers, signal: AbortSignal): Promise<Saying> {
+  const file = parseFileCommand(text);
+  if (file === "unreadable") throw new CopepodError("invalid", `write ${fileCommandUsage}`);
+  return file ? saying(file.text, [await transfers.upload(file.path, signal)]) : saying(text, []);
 }
