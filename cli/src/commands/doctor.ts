@@ -7,6 +7,7 @@ import { type Context, print } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { readProblems } from "../home/read-problems.ts";
 import { describeProblem } from "./apply.ts";
+import { checkKeys } from "./check-keys.ts";
 
 /** What was looked at, and what became of it. `info` = worth knowing, nothing to mend. */
 export interface Finding {
@@ -37,6 +38,7 @@ export async function doctor(context: Context, { output }: { readonly output?: "
     checkNode(process.versions.node),
     ...(await checkHome(context.settings.home)),
     await checkResources(context),
+    ...(await checkKeys(context.settings.home)),
     await checkRouter(context),
     await checkSandbox(context),
   ];

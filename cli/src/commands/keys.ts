@@ -16,7 +16,7 @@ import {
 } from "../home/keys.ts";
 import { isKnownModel, type KnownModelName, knownCredential, knownModels } from "../home/known-models.ts";
 import { homeLayout } from "../home/layout.ts";
-import { readCredentials } from "../home/read-credentials.ts";
+import { readResources } from "../home/read-resources.ts";
 import { renderAge, renderTable } from "../output/table.ts";
 import { readSecret } from "./read-secret.ts";
 
@@ -99,6 +99,11 @@ async function writeNew(file: string, text: string): Promise<boolean> {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw error;
   }
+}
+
+/** undefined = there is no folder of resources yet. */
+async function readCredentials(folder: string): Promise<readonly Credential[] | undefined> {
+  return (await readResources(folder))?.filter((resource) => resource.kind === "Credential");
 }
 
 const usersOf = ({ name, key }: KeyRef, credentials: readonly Credential[]): string[] =>
