@@ -1,4 +1,5 @@
 import { keyOf } from "@copepod/core/addresses";
+import type { Rule } from "@copepod/core/proxy-rules";
 import type { Credential } from "@copepod/crds/credential";
 import type { Resource } from "@copepod/crds/kinds";
 import { renderProxyRules } from "@copepod/crds/proxy-rules";
@@ -11,22 +12,29 @@ import type { Finding } from "./doctor.ts";
 export async function checkKeys(home: string): Promise<Finding[]> {
   const { resources, keys } = homeLayout(home);
   const all = (await readResources(resources)) ?? [];
-  const groups = all.filter((resource) => resource.kind === "AgentGroup");
   const credentials = byKey(all.filter((resource) => resource.kind === "Credential"));
-  const named = groups.filter(({ spec }) => spec.credentials.length > 0);
-  const findings: Finding[] = [];
-  const lacking = new Map<string, KeyRef>();
-  for (const group of named) {
-    const { rules, missing, overlapping } = renderProxyRules(group, credentials);
-    for (const name of missing) findings.push(missingFinding(group.metadata.name, name));
-    for (const one of overlapping) findings.push(overlapFinding(group.metadata.name, one));
-    for (const { credential, secret } of rules.rules) {
-      if (secret && !(await hasKey(keys, secret))) lacking.set(credential, secret);
-    }
-  }
-  findings.push(...[...lacking].map(([credential, ref]) => lackingFinding(credential, ref)));
-  if (named.length > 0 && findings.length === 0) return [{ check: "keys", state: "ok", detail: "all there" }];
+  const groups = all
+    .filter((resource) => resource.kind === "AgentGroup")
+    .filter(({ spec }) => spec.credentials.length > 0)
+    .map((group) => ({ name: group.metadata.name, rendered: renderProxyRules(group, credentials) }));
+  const findings = [
+    ...groups.flatMap(({ name, rendered }) => rendered.missing.map((one) => missingFinding(name, one))),
+    ...groups.flatMap(({ name, rendered }) => rendered.overlapping.map((one) => overlapFinding(name, one))),
+    ...(await lackingFindings(
+      keys,
+      groups.flatMap(({ rendered }) => rendered.rules.rules),
+    )),
+  ];
+  if (groups.length > 0 && findings.length === 0) return [{ check: "keys", state: "ok", detail: "all there" }];
   return findings;
+}
+
+async function lackingFindings(keys: string, rules: readonly Rule[]): Promise<Finding[]> {
+  const lacking = new Map<string, KeyRef>();
+  for (const { credential, secret } of rules) {
+    if (secret && !(await hasKey(keys, secret))) lacking.set(credential, secret);
+  }
+  return [...lacking].map(([credential, ref]) => lackingFinding(credential, ref));
 }
 
 const missingFinding = (group: string, name: string): Finding => ({
