@@ -6,6 +6,7 @@ import { parseInput } from "@copepod/core/errors";
 import { z } from "zod";
 import type { ModelEnvironment } from "./home/model-choice.ts";
 import type { Environment } from "./supervisor/commands.ts";
+import { defaultImage } from "./supervisor/sandbox/engine.ts";
 
 /** Keys, and what belongs to them: no child gets them. */
 const modelVariables: ReadonlySet<string> = new Set([
@@ -35,6 +36,10 @@ export const environmentSchema = z.object({
     .describe(
       "Folder in which harnesses are installed (default: `copepod/harnesses` in `$XDG_CACHE_HOME`, or ~/.cache).",
     ),
+  [environment.sandboxImage]: z
+    .string()
+    .default(defaultImage)
+    .describe("Image of sessions with `--sandbox docker` or `podman`: one with glibc and the tools of an agent."),
   ANTHROPIC_API_KEY: modelVariable("Key of Anthropic's API."),
   ANTHROPIC_BASE_URL: modelVariable("Base URL of an API like Anthropic's."),
   ANTHROPIC_AUTH_TOKEN: modelVariable("Bearer token for `ANTHROPIC_BASE_URL`, where there is no `ANTHROPIC_API_KEY`."),
@@ -51,6 +56,8 @@ export interface CliConfig {
   readonly logLevel: string;
   /** Absolute path of the folder in which harnesses are installed. */
   readonly harnessesDir: string;
+  /** Image of sessions that run in containers. */
+  readonly sandboxImage: string;
   /** Model APIs that the environment names. */
   readonly models: ModelEnvironment;
   /** What children may take values from, without keys. */
@@ -65,6 +72,7 @@ export function readConfig(env: Environment, cwd: string): CliConfig {
     runtimeDir: read.XDG_RUNTIME_DIR,
     logLevel: read[environment.logLevel],
     harnessesDir: resolve(cwd, defaultHarnessesDir(env, env.HOME || homedir())),
+    sandboxImage: read[environment.sandboxImage],
     models: {
       anthropicKey: read.ANTHROPIC_API_KEY,
       anthropicToken: read.ANTHROPIC_AUTH_TOKEN,

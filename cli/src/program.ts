@@ -30,11 +30,24 @@ export function buildProgram(deps: CliDeps): Command {
 }
 
 function addSystemCommands(program: Command, deps: CliDeps): void {
-  program
-    .command("up")
+  sandboxOptions(program.command("up"))
     .description("run the whole system in the foreground; Ctrl-C ends it")
-    .action(run(deps, async (context) => (await import("./commands/up.ts")).up(context)));
+    .action(run(deps, async (context, command) => (await import("./commands/up.ts")).up(context, command.opts())));
 }
+
+/** What is run apart from the machine, and by what. */
+const sandboxOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option("--sandbox <kind>", "what keeps sessions apart from this machine; auto: bubblewrap where it works")
+        .choices(["auto", "bubblewrap", "docker", "podman"])
+        .default("auto"),
+    )
+    .addOption(
+      new Option("--unsandboxed", "let agents that run commands do so as you, with all that you may").conflicts(
+        "sandbox",
+      ),
+    );
 
 function addChatCommands(program: Command, deps: CliDeps): void {
   const chatOptions = (command: Command) =>
@@ -42,7 +55,7 @@ function addChatCommands(program: Command, deps: CliDeps): void {
       .option("--conversation <name>", "name of the conversation", "main")
       .option("--group <name>", "agent group that answers (default: as the wirings say)")
       .addOption(timeoutOption());
-  chatOptions(program.command("start"))
+  sandboxOptions(chatOptions(program.command("start")))
     .description("run the system and chat with it; when it runs already, only chat")
     .action(
       run(deps, async (context, command) => (await import("./commands/start.ts")).start(context, command.opts())),
@@ -56,6 +69,8 @@ function addChatCommands(program: Command, deps: CliDeps): void {
     .argument("[prompt]", "the question; without it, stdin is read")
     .option("--session <name>", "go on in the conversation of this session (default: a new conversation)")
     .option("--group <name>", "agent group that answers (default: as the wirings say)")
+    .addOption(new Option("--file <path>", "send a file along; may be given again").argParser(collect).default([]))
+    .option("--save <dir>", "folder for files of the answer (default: $COPEPOD_HOME/received/<session>)")
     .addOption(timeoutOption())
     .addOption(jsonOption())
     .addHelpText("after", `\n${exitCodeHelp}`)
@@ -214,6 +229,8 @@ function addAdminCommands(program: Command, deps: CliDeps): void {
 const messageStates = [...new Set([...inboundStates, ...outboundStates])];
 
 const defaultLimit = 100;
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
 function parseCount(text: string): number {
   const count = Number(text);

@@ -29,6 +29,7 @@ export const environment = {
   harnessesDir: "COPEPOD_HARNESSES_DIR",
   /** What keeps the session's processes apart from the machine. */
   sandbox: "COPEPOD_SANDBOX",
+  sandboxImage: "COPEPOD_SANDBOX_IMAGE",
   workspace: "COPEPOD_WORKSPACE",
   agentDir: "COPEPOD_AGENT_DIR",
   channelType: "COPEPOD_CHANNEL_TYPE",

@@ -3,14 +3,16 @@ import { codeOf, type ErrorCode } from "@copepod/core/errors";
 import { type Context, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type ChatOptions, chatOver, converse } from "./chat.ts";
-import { endError, startSystem } from "./system.ts";
+import { endError, type SandboxOptions, startSystem } from "./system.ts";
+
+type StartOptions = ChatOptions & SandboxOptions;
 
 /** Another system that is just starting or just ending can't be joined yet, or no longer be waited out. */
 const settleTimeoutMs = 30_000;
 const settleIntervalMs = 100;
 
 /** Starts the system and chats with it; when it runs already, only chats. */
-export async function start(context: Context, options: ChatOptions): Promise<number> {
+export async function start(context: Context, options: StartOptions): Promise<number> {
   tell(context, "One moment …");
   for (const deadline = performance.now() + settleTimeoutMs; ; await delay(settleIntervalMs)) {
     const started = await unless("alreadyRunning", () => startAndChat(context, options));
@@ -35,9 +37,9 @@ async function unless<T>(code: ErrorCode, work: () => Promise<T>): Promise<Outco
   }
 }
 
-async function startAndChat(context: Context, options: ChatOptions): Promise<number> {
+async function startAndChat(context: Context, options: StartOptions): Promise<number> {
   let say = (sentence: string) => tell(context, sentence);
-  const system = await startSystem(context, (sentence) => say(sentence));
+  const system = await startSystem(context, options, (sentence) => say(sentence));
   const interrupted = new AbortController();
   const ended = system.ended.then((cause) => {
     interrupted.abort();

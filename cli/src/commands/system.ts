@@ -8,12 +8,18 @@ import { installHarness } from "../harness/install.ts";
 import { makeFirstRun } from "../home/first-run.ts";
 import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
 import { routerErrorOf } from "../supervisor/router-error.ts";
+import type { SandboxChoice } from "../supervisor/sandbox/choose-sandbox.ts";
 import { untilSignal } from "./signals.ts";
 
 /** A person who waits this long without a word begins to doubt. */
 const progressAfterMs = 2_000;
 /** A router that has not become ready in this time needs its person. */
 const readyTimeoutMs = 60_000;
+
+export interface SandboxOptions {
+  readonly sandbox: Exclude<SandboxChoice, "unsandboxed">;
+  readonly unsandboxed?: true;
+}
 
 /** The whole system, started by this process. */
 export interface System {
@@ -32,13 +38,18 @@ export type EndCause =
 /**
  * Starts the system and waits until the router is ready.
  * @param say for what the supervisor has to tell the person.
- * @throws CopepodError `alreadyRunning`; `unavailable` when the router does not become ready, or a signal came first
+ * @throws CopepodError `alreadyRunning`; `sandboxMissing`; `unavailable` when the router does not become ready, or a signal came first
  */
-export async function startSystem(context: Context, say: (sentence: string) => void): Promise<System> {
+export async function startSystem(
+  context: Context,
+  { sandbox, unsandboxed }: SandboxOptions,
+  say: (sentence: string) => void,
+): Promise<System> {
   await firstRun(context);
   const supervisor = await context.openSupervisor({
     config: context.settings,
     uid: context.uid,
+    sandbox: unsandboxed ? "unsandboxed" : sandbox,
     say,
   });
   const { ended, hurryBySignal, stopListening } = watchEnd(context, supervisor);

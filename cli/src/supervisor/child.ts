@@ -18,6 +18,8 @@ export interface Program {
   readonly env: Readonly<Record<string, string>>;
   /** How it is asked to end: a signal, or `endLine` in its pipe, where no signal would arrive. */
   readonly askedBy: "signal" | "pipe";
+  /** A command line that ends what the death of the process does not end. */
+  readonly alsoKill?: readonly string[];
 }
 
 export interface Command extends Program {
@@ -49,7 +51,7 @@ export type StartChild = (command: Command) => Child;
  * @param childrenFolder where each living child has a file, see `endOrphans`.
  */
 export function createStartChild(childrenFolder: string): StartChild {
-  return ({ argv: [program = "", ...args], env, askedBy, log }) => {
+  return ({ argv: [program = "", ...args], env, askedBy, alsoKill, log }) => {
     const child = spawn(program, args, { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
     const { pid } = child;
     const ended = waitForExit(child, log);
@@ -60,9 +62,17 @@ export function createStartChild(childrenFolder: string): StartChild {
     return {
       exited,
       terminate: () => (askedBy === "pipe" ? child.stdin.write(endLine) : child.kill("SIGTERM")),
-      kill: () => pid !== undefined && killGroup(pid),
+      kill: () => {
+        if (alsoKill) runAside(alsoKill, env);
+        if (pid !== undefined) killGroup(pid);
+      },
     };
   };
+}
+
+/** Its outcome is seen by what ends. */
+function runAside([program = "", ...args]: readonly string[], env: Program["env"]): void {
+  spawn(program, args, { env, stdio: "ignore" }).on("error", () => {});
 }
 
 /** Without its note, a child could not be ended by the next supervisor: it must not live. */

@@ -24,12 +24,22 @@ export interface Places {
 }
 
 /** What every child gets. */
-export function commonEnvironment(own: Environment, logLevel: string): Record<string, string> {
-  const passed = passedOn.flatMap((name) => {
+export const commonEnvironment = (own: Environment, logLevel: string): Record<string, string> => ({
+  ...pick(own, passedOn),
+  [environment.logLevel]: logLevel,
+  [environment.endWithStdin]: "1",
+});
+
+/** What the command line of a container engine gets. */
+export const engineEnvironment = (own: Environment): Record<string, string> =>
+  pick(own, ["PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST"]);
+
+function pick(own: Environment, names: readonly string[]): Record<string, string> {
+  const picked = names.flatMap((name) => {
     const value = own[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(passed), [environment.logLevel]: logLevel, [environment.endWithStdin]: "1" };
+  return Object.fromEntries(picked);
 }
 
 export function routerEnvironment({ home, run }: Places): Record<string, string> {

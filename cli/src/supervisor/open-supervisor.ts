@@ -1,13 +1,13 @@
 import { mkdir, realpath, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { supervisorApi } from "@copepod/core/supervisor-api";
 import pino, { type Logger } from "pino";
 import type { CliConfig } from "../config.ts";
-import { homeLayout, type RunLayout, runFolderFor, runLayout } from "../home/layout.ts";
+import { type HomeLayout, homeLayout, type RunLayout, runFolderFor, runLayout } from "../home/layout.ts";
 import { type ApiServer, serveApi } from "../http/serve-api.ts";
 import { createStartChild } from "./child.ts";
-import { commonEnvironment } from "./commands.ts";
+import { commonEnvironment, engineEnvironment } from "./commands.ts";
 import { type LastingServer, serveLasting } from "./lasting-server.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./log-file.ts";
@@ -15,6 +15,7 @@ import { endOrphans } from "./orphans.ts";
 import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder, renewRunFolder } from "./run-folder.ts";
 import { chooseSandbox, type SandboxChoice } from "./sandbox/choose-sandbox.ts";
 import { installedCode } from "./sandbox/installed-code.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { systemMounts } from "./sandbox/system-mounts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { defaultGraces, type Graces, type Scripts } from "./supervisor-deps.ts";
@@ -22,8 +23,7 @@ import { defaultGraces, type Graces, type Scripts } from "./supervisor-deps.ts";
 export interface SupervisorOptions {
   readonly config: Omit<CliConfig, "models">;
   readonly uid: number;
-  /** Without it, the best that works. */
-  readonly sandbox?: SandboxChoice;
+  readonly sandbox: SandboxChoice;
   say(sentence: string): void;
   readonly scripts?: Scripts;
   readonly graces?: Graces;
@@ -34,6 +34,7 @@ export interface SupervisorOptions {
 export interface OpenSupervisor {
   readonly run: RunLayout;
   readonly logs: string;
+  readonly sandbox: Sandbox["kind"];
   /** See `Supervisor.routerFailed`. */
   readonly routerFailed: Promise<string>;
   /** Ends the whole system. May be called again. */
@@ -44,7 +45,7 @@ export interface OpenSupervisor {
 
 /**
  * Starts the whole system for one home.
- * @throws CopepodError `alreadyRunning`, `forbidden` (a run folder of somebody else)
+ * @throws CopepodError `alreadyRunning`, `forbidden` (a run folder of somebody else), `sandboxMissing`
  */
 export async function openSupervisor(options: SupervisorOptions): Promise<OpenSupervisor> {
   const { config, uid } = options;
@@ -59,14 +60,7 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     const own = openLogFile(join(home.logs, "supervisor.log"));
     const log = pino({ level: config.logLevel }, own);
     if (orphans > 0) log.warn({ orphans }, "processes of a killed supervisor ended");
-    const sandbox = await chooseSandbox(options.sandbox ?? "auto", {
-      own: { uid, gid: process.getgid?.() ?? 0 },
-      machine: {
-        system: systemMounts(),
-        readable: [process.execPath, ...installedCode(), config.harnessesDir],
-        hidden: [home.home, run.folder],
-      },
-    });
+    const sandbox = await openSandbox(options, home, run);
     log.info({ sandbox: sandbox.kind }, "sandbox of sessions");
     let server: LastingServer | undefined;
     const supervisor = new Supervisor({
@@ -106,6 +100,7 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     return {
       run,
       logs: home.logs,
+      sandbox: sandbox.kind,
       routerFailed: supervisor.routerFailed,
       close: () => {
         closed ??= closeAll();
@@ -117,6 +112,19 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     lock[Symbol.dispose]();
     throw error;
   }
+}
+
+function openSandbox({ config, uid, sandbox }: SupervisorOptions, home: HomeLayout, run: RunLayout): Promise<Sandbox> {
+  const engines = { image: config.sandboxImage, env: engineEnvironment(config.own) };
+  return chooseSandbox(sandbox, engines, {
+    own: { uid, gid: process.getgid?.() ?? 0 },
+    machine: {
+      name: basename(run.folder),
+      system: systemMounts(),
+      readable: [process.execPath, ...installedCode(), config.harnessesDir],
+      hidden: [home.home, run.folder],
+    },
+  });
 }
 
 /** The killed supervisor may have had another environment, and so another run folder. */

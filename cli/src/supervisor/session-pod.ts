@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { ProxyRules } from "@copepod/core/proxy-rules";
 import type { Pod } from "@copepod/core/supervisor-api";
+import { nodeFlags } from "@copepod/credential-proxy/node-flags";
 import { folderName } from "../home/layout.ts";
 import { nodeProgram, type Program } from "./child.ts";
 import { type PairFolders, pairFolders, proxyEnvironment, runnerEnvironment } from "./commands.ts";
@@ -55,7 +56,7 @@ export class SessionPod {
     const session = { ...input, folders: this.#folders };
     const forProxy = proxyEnvironment(places, this.#folders, placeholder, sandbox.identity(session));
     const forRunner = runnerEnvironment(places, this.#folders, { placeholder, sandbox: sandbox.kind });
-    this.#keep("proxy", () => nodeProgram(scripts.proxy, { ...childEnvironment, ...forProxy }));
+    this.#keep("proxy", () => nodeProgram(scripts.proxy, { ...childEnvironment, ...forProxy }, nodeFlags));
     this.#keep("runner", () => {
       sandbox.prepare(session);
       return sandbox.command(session, { script: scripts.runner, env: { ...childEnvironment, ...forRunner } });

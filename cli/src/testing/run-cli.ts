@@ -71,12 +71,14 @@ function testDeps({ router, home, settings }: RunOptions): Omit<CliDeps, "io" | 
   return {
     version: "1.2.3",
     userName: "ann",
+    userHome: "/nowhere/ann",
     uid: process.getuid?.() ?? 0,
     config: (given) => ({
       home: given ?? home ?? "/nowhere",
       runtimeDir: undefined,
       logLevel: "info",
       harnessesDir: "/nowhere/harnesses",
+      sandboxImage: "",
       models: noModels,
       own: {},
       ...settings,
@@ -86,6 +88,7 @@ function testDeps({ router, home, settings }: RunOptions): Omit<CliDeps, "io" | 
       const unix = createUnixFetch(router.socketPath);
       return {
         admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
+        blobs: router.blobs,
         hasEnded: async () => router.ended,
         close: unix.close,
       };

@@ -20,7 +20,7 @@ const maxOpenFiles = 16_384;
  * No core dumps, and bounds where the machine has no lower ones. Files are for the whole agent group, so that all its
  * sessions may change them. Of the two letters for processes each shell knows its own.
  */
-const bounded = [
+const bounds = [
   "umask 0002",
   "ulimit -c 0",
   `ulimit -n ${maxOpenFiles} 2>/dev/null`,
@@ -28,12 +28,16 @@ const bounded = [
   'exec "$@"',
 ].join("; ");
 
+export const bounded = (program: readonly string[]): readonly string[] => ["/bin/sh", "-c", bounds, "sh", ...program];
+
 export interface Inside {
   readonly tools: Tools;
   /** Parents before children. */
   readonly mounts: readonly Mount[];
   /** Whom a supervisor that is root becomes; undefined = it is not root, and stays who it is. */
   readonly become: Identity | undefined;
+  /** The folder to start in. */
+  readonly folder: string;
   /** Program and arguments. */
   readonly program: readonly string[];
 }
@@ -45,15 +49,15 @@ export interface Inside {
  * sees, also from folders that only root may enter; then root's rights are dropped; the inner one makes the namespaces.
  * Only so does a file that belongs to root and is for root only stay closed.
  */
-export function bubblewrapCommand({ tools, mounts, become, program }: Inside): readonly string[] {
+export function bubblewrapCommand({ tools, mounts, become, folder, program }: Inside): readonly string[] {
   const view = mountArguments(mounts);
-  const bounds = ["/bin/sh", "-c", bounded, "sh", ...program];
-  if (!become) return [tools.bwrap, ...isolation, ...view, "--", ...bounds];
+  const run = ["--chdir", folder, "--", ...bounded(program)];
+  if (!become) return [tools.bwrap, ...isolation, ...view, ...run];
   return [
     // A process in a user namespace may mount its own /proc only where it sees a whole one.
     ...[tools.bwrap, "--die-with-parent", "--dev", "/dev", "--bind", "/proc", "/proc", ...view, "--"],
     ...dropRights(tools.setpriv, become),
-    ...[tools.bwrap, "--bind", "/", "/", ...isolation, "--", ...bounds],
+    ...[tools.bwrap, "--bind", "/", "/", ...isolation, ...run],
   ];
 }
 

@@ -4,18 +4,23 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import { bubblewrapCommand, type Tools, toolFolders } from "./bubblewrap.ts";
+import type { Engine } from "./engine.ts";
+import { type EngineChoice, engineSandbox } from "./engine-sandbox.ts";
 import { firstId } from "./identity.ts";
 import { bubblewrapSandbox, type InsideMachine, type Sandbox, withoutSandbox } from "./sandbox.ts";
 import { systemMounts } from "./system-mounts.ts";
 
 /** What the person asked for. `auto`: bubblewrap where it works, else nothing. */
-export const sandboxChoices = ["auto", "bubblewrap", "docker", "podman", "unsandboxed"] as const;
-export type SandboxChoice = (typeof sandboxChoices)[number];
+export type SandboxChoice = "auto" | "bubblewrap" | Engine | "unsandboxed";
 
 const probeTimeoutMs = 10_000;
 
 /** @throws CopepodError `sandboxMissing` when what was asked for by name does not work here */
-export async function chooseSandbox(choice: SandboxChoice, inside: InsideMachine): Promise<Sandbox> {
+export async function chooseSandbox(
+  choice: SandboxChoice,
+  engines: Omit<EngineChoice, "engine">,
+  inside: InsideMachine,
+): Promise<Sandbox> {
   switch (choice) {
     case "unsandboxed":
       return withoutSandbox("waived", inside.own);
@@ -29,8 +34,11 @@ export async function chooseSandbox(choice: SandboxChoice, inside: InsideMachine
       throw new CopepodError("sandboxMissing", `bubblewrap does not work here: ${probe.reason}`);
     }
     case "docker":
-    case "podman":
-      throw new CopepodError("sandboxMissing", `${choice} does not work here`);
+    case "podman": {
+      const engine = { engine: choice, ...engines };
+      await probeEngine(engine);
+      return engineSandbox(engine, inside);
+    }
   }
 }
 
@@ -45,14 +53,36 @@ export async function probeBubblewrap(uid: number): Promise<Probe> {
   if (uid === 0 && !setpriv) return { works: false, missing: true, reason: "setpriv (util-linux) is not installed" };
   const tools = { bwrap, setpriv: setpriv ?? "" };
   const become = uid === 0 ? { uid: firstId, gid: firstId } : undefined;
-  const [program = "", ...args] = bubblewrapCommand({ tools, mounts: systemMounts(), become, program: ["/bin/true"] });
+  const [program = "", ...args] = bubblewrapCommand({
+    tools,
+    mounts: systemMounts(),
+    become,
+    folder: "/",
+    program: ["/bin/true"],
+  });
   try {
     await promisify(execFile)(program, args, { timeout: probeTimeoutMs, env: {} });
     return { works: true, tools };
   } catch (error) {
-    const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
-    return { works: false, missing: false, reason: said.split("\n").at(-1) || String(error) };
+    return { works: false, missing: false, reason: lastWords(error) };
   }
+}
+
+/** @throws CopepodError `sandboxMissing` */
+async function probeEngine({ engine, image, env }: EngineChoice): Promise<void> {
+  const args = ["run", "--rm", "--pull", "never", "--network", "none", image, "/bin/true"];
+  try {
+    await promisify(execFile)(engine, args, { timeout: probeTimeoutMs, env });
+  } catch (error) {
+    const cure = `Try \`${engine} pull ${image}\`, or set COPEPOD_SANDBOX_IMAGE to an image that you have`;
+    throw new CopepodError("sandboxMissing", `${engine} does not work here: ${lastWords(error)}. ${cure}`);
+  }
+}
+
+/** What a command said last on stderr. */
+function lastWords(error: unknown): string {
+  const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+  return said.split("\n").at(-1) || String(error);
 }
 
 const findTool = (name: string): string | undefined =>

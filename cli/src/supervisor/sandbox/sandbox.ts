@@ -67,6 +67,7 @@ export function bubblewrapSandbox(tools: Tools, { own, machine }: InsideMachine)
           tools,
           mounts: sessionView({ ...machine, readable }, session.folders),
           become: identity(session),
+          folder: session.folders.workspace,
           program: [process.execPath, script],
         }),
         env: insideEnvironment(env),
@@ -91,7 +92,7 @@ export function prepareInside({ folders }: SandboxedSession, identity: Identity)
 }
 
 /** What the person has set for the programs of the machine leads nowhere inside. */
-function insideEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
+export function insideEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
   const { NODE_OPTIONS: _options, NODE_EXTRA_CA_CERTS: _certificates, ...rest } = env;
   return { ...rest, PATH: `${dirname(process.execPath)}:${systemPath}`, TMPDIR: "/tmp" };
 }

@@ -21,6 +21,8 @@ export interface SessionPlaces {
 
 /** What is the same for all sessions of a supervisor. */
 export interface MachinePlaces {
+  /** Tells this home from others. */
+  readonly name: string;
   /** See `systemMounts`. */
   readonly system: readonly Mount[];
   /** Node, the programs' code, harnesses. */
