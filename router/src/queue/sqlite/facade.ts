@@ -50,6 +50,8 @@ export function createFacade(batcher: Batcher, path: string): QueueStore {
     listMessages: (...args) => run("listMessages", args),
     retry: (...args) => run("retry", args),
     audit: (...args) => run("audit", args),
+    recordUsage: (...args) => run("recordUsage", args),
+    usage: (...args) => run("usage", args),
     purge: (...args) => run("purge", args),
     backup: (target) => backupDatabase(path, target),
     stats: async () => ({ ...(await run("figures", [])), walBytes: await sizeOf(`${path}-wal`) }),

@@ -22,6 +22,7 @@ import {
 import { stats } from "./rules/stats.ts";
 import { take } from "./rules/take.ts";
 import { fail, finish, post } from "./rules/turns.ts";
+import { recordUsage, usage } from "./rules/usage.ts";
 import { admit } from "./rules/waking.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -79,6 +80,8 @@ export const operations = {
   listMessages,
   retry,
   audit: recordAudit,
+  recordUsage,
+  usage,
   purge,
   figures: stats,
 };
@@ -98,6 +101,7 @@ export const readOnly: ReadonlySet<CommandName> = new Set<CommandName>([
   "history",
   "listSessions",
   "listMessages",
+  "usage",
   "figures",
 ]);
 

@@ -38,6 +38,8 @@ const purgeStatements: readonly ReturnType<typeof sql<[number, number]>>[] = [
     SELECT position FROM messages_out WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?)`),
   sql<[number, number]>(`DELETE FROM audit WHERE id IN (
     SELECT id FROM audit WHERE created_at < ? ORDER BY created_at LIMIT ?)`),
+  sql<[number, number]>(`DELETE FROM usage WHERE (session, id) IN (
+    SELECT session, id FROM usage WHERE created_at < ? ORDER BY created_at LIMIT ?)`),
   sql<[number, number]>(`DELETE FROM ended_holders WHERE (owner, id) IN (
     SELECT owner, id FROM ended_holders WHERE ended_at < ? ORDER BY ended_at LIMIT ?)`),
 ];
