@@ -12,6 +12,8 @@ export interface HomeLayout {
   readonly home: string;
   readonly resources: string;
   readonly logs: string;
+  /** Files that agents have sent to people at a terminal, one folder per session. */
+  readonly received: string;
   /** One folder per secret, one file per key. */
   readonly keys: string;
   /** Compiled code of the programs that are trusted; the agent's process has a cache of its own. */
@@ -26,6 +28,7 @@ export function homeLayout(home: string): HomeLayout {
     home,
     resources: join(home, "resources"),
     logs: join(home, "logs"),
+    received: join(home, "received"),
     keys: join(home, "keys"),
     cache: join(home, "cache"),
     lock: join(home, "supervisor.lock"),

@@ -12,12 +12,14 @@ import {
 } from "@copepod/core/admin-api";
 import type { Handlers } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
+import type { MessageFile } from "@copepod/core/files";
 import type { Activity } from "@copepod/core/messages";
 import { type ApiServer, type CallContext, serveApi } from "../http/serve-api.ts";
+import { FakeBlobs } from "./fake-blobs.ts";
 
 /** What the agent does about a message. */
 export interface Reply {
-  readonly lines?: readonly Pick<Line, "from" | "text">[];
+  readonly lines?: readonly (Pick<Line, "from" | "text"> & Partial<Pick<Line, "files" | "session">>)[];
   /** true = the message stays open. */
   readonly pending?: boolean;
   readonly refuse?: CopepodError;
@@ -27,6 +29,7 @@ interface Message {
   readonly id: string;
   readonly conversation: string;
   readonly text: string;
+  readonly files: readonly MessageFile[] | undefined;
   readonly dedupeKey: string;
   readonly group: string | undefined;
 }
@@ -43,6 +46,7 @@ export class FakeRouter implements AsyncDisposable {
   readonly usage = new Map<UsageBy, UsageSum[]>();
   /** The script. */
   reply: (text: string) => Reply = (text) => ({ lines: [{ from: "agent", text: `echo ${text}` }] });
+  readonly blobs = new FakeBlobs();
   /** true = it was ended on purpose. */
   ended = false;
   /** So many answers to `say` get lost after the message was taken. */
@@ -138,11 +142,11 @@ export class FakeRouter implements AsyncDisposable {
       },
       usage: async ({ by }) => ({ items: this.usage.get(by) ?? [] }),
       backup: async ({ path }) => ({ path, bytes: 3 }),
-      say: async ({ conversation, group, text, dedupeKey }) => {
+      say: async ({ conversation, group, text, files, dedupeKey }) => {
         const before = position();
         const known = this.messages.find((message) => message.dedupeKey === dedupeKey);
         const id = known?.id ?? `message-${this.messages.length + 1}`;
-        if (!known) this.#take({ id, conversation, text, dedupeKey, group });
+        if (!known) this.#take({ id, conversation, text, files, dedupeKey, group });
         if (this.lostAnswers-- > 0) throw new CopepodError("unavailable", "the answer got lost");
         return { id, duplicate: known !== undefined, session: "helper-0123456789ab", position: before };
       },
