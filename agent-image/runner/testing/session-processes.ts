@@ -59,8 +59,10 @@ export class SessionProcesses implements AsyncDisposable {
     await this.router.start(this.env.COPEPOD_MAILBOX_SOCKET ?? "");
   }
 
-  start(program: keyof typeof programs): ChildProcess {
-    const child = spawn(process.execPath, [programs[program]], { env: this.env, stdio: ["pipe", "pipe", "pipe"] });
+  /** @param argv what is run in the place of the program as it stands in the repository. */
+  start(program: keyof typeof programs, argv: readonly string[] = [process.execPath, programs[program]]): ChildProcess {
+    const [file = "", ...args] = argv;
+    const child = spawn(file, args, { env: this.env, stdio: ["pipe", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         this.#output += text;
