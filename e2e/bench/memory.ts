@@ -26,16 +26,18 @@ export const bench: Bench = {
       figures[`${program}_pss_idle_mb`] = idle[program];
       figures[`${program}_pss_used_mb`] = used[program];
     }
-    figures.proxy_and_runner_pss_bundled_mb = await measureBundledPair();
+    const { besideOthersMb, aloneMb } = await measureBundledPair();
+    figures.proxy_and_runner_pss_bundled_mb = besideOthersMb;
+    figures.proxy_and_runner_pss_bundled_alone_mb = aloneMb;
     const ok = Object.values(figures).every((value) => value > 0);
-    return { ok: ok && figures.proxy_and_runner_pss_bundled_mb <= maxBundledMb, figures, notes };
+    return { ok: ok && besideOthersMb <= maxBundledMb, figures, notes };
   },
 };
 
 const notes = [
   "PSS shares pages between processes: the Node binary counts once, divided among all that run it.",
-  "proxy_and_runner_pss_bundled: both bundled by esbuild, after an answer of the demo provider, with a copy of Node that",
-  "only the two of them run, as in a pod that is alone on its machine.",
+  "proxy_and_runner_pss_bundled: both bundled by esbuild, after an answer of the demo provider, while the system above runs;",
+  "alone: with a copy of Node that only the two run, as in the only pod of a machine.",
 ];
 
 async function pssOf(system: System): Promise<Readonly<Record<Program, number>>> {

@@ -15,26 +15,34 @@ const entryPoints = {
   runner: fileURLToPath(import.meta.resolve("@copepod/agent-image/runner/main")),
 };
 
-/**
- * Memory of one session's pair in MB, after an answer of the demo provider: bundled as the images have it, and with a
- * Node of its own, so that nothing but the pair shares its pages.
- */
-export async function measureBundledPair(): Promise<number> {
+export interface PairMemory {
+  /** With the Node that all other programs run, whose pages are shared with them. */
+  readonly besideOthersMb: number;
+  /** With a copy of Node that nobody else runs. */
+  readonly aloneMb: number;
+}
+
+/** PSS of one session's proxy and runner, bundled as the images have them, after an answer of the demo provider. */
+export async function measureBundledPair(): Promise<PairMemory> {
   const folder = await mkdtemp(join(tmpdir(), "copepod-bundle-"));
   try {
     await bundle(folder);
-    const node = join(folder, "node");
-    await copyFile(process.execPath, node);
-    await using session = await SessionProcesses.create();
-    await session.startRouter();
-    const proxy = session.start("proxy", [node, ...nodeFlags, join(folder, "proxy.mjs")]);
-    const runner = session.start("runner", [node, join(folder, "runner.mjs")]);
-    const seq = session.router.say("hello");
-    await session.router.until((router) => router.stateOf(seq) === "done");
-    return pssMb(proxy.pid ?? 0) + pssMb(runner.pid ?? 0);
+    const ownNode = join(folder, "node");
+    await copyFile(process.execPath, ownNode);
+    return { besideOthersMb: await measure(folder, process.execPath), aloneMb: await measure(folder, ownNode) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function measure(folder: string, node: string): Promise<number> {
+  await using session = await SessionProcesses.create();
+  await session.startRouter();
+  const proxy = session.start("proxy", [node, ...nodeFlags, join(folder, "proxy.mjs")]);
+  const runner = session.start("runner", [node, join(folder, "runner.mjs")]);
+  const seq = session.router.say("hello");
+  await session.router.until((router) => router.stateOf(seq) === "done");
+  return pssMb(proxy.pid ?? 0) + pssMb(runner.pid ?? 0);
 }
 
 /** Both programs in one go, so that what they share is one file; what is loaded on demand stays apart. */
@@ -45,6 +53,7 @@ async function bundle(outdir: string): Promise<void> {
     outExtension: { ".js": ".mjs" },
     bundle: true,
     splitting: true,
+    minify: true,
     platform: "node",
     format: "esm",
     banner: { js: banner },
