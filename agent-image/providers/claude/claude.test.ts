@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FailureClass, MailboxMessage } from "@copepod/core/messages";
 import { formatFollowUp, formatPrompt } from "../../runner/prompt.ts";
 import { providerContract } from "../provider.contract.ts";
-import type { Provider, ProviderEvent, Turn } from "../provider.ts";
+import type { McpServer, Provider, ProviderEvent, Turn } from "../provider.ts";
 import { harnessGate, makeRealProvider, type RealProvider } from "../testing/real-provider.ts";
 
 const skip = harnessGate("claude");
@@ -53,7 +53,7 @@ describe("Claude", { skip, timeout }, () => {
 
   it("reads in the running turn what comes while a tool runs", async () => {
     await using real = await makeRealProvider("claude");
-    const { events, text } = await sayTwice(real.provider, "sleep: 1.5", "and this", "tool");
+    const { events, text } = await sayMore(real.provider, "sleep: 1.5", ["and this"], "tool");
     assert.deepEqual(consumed(events), [1, 2]);
     assert.match(text, /You said: and this/);
     assert.equal(real.fake.calls.length, 2);
@@ -61,9 +61,9 @@ describe("Claude", { skip, timeout }, () => {
 
   it("answers in the same turn what comes while it writes", async () => {
     await using real = await makeRealProvider("claude");
-    const { events, text } = await sayTwice(real.provider, "slow: 1.5", "and this", "thinking");
-    assert.deepEqual(consumed(events), [1, 2]);
-    assert.match(text, /You said: slow: 1\.5[\s\S]*You said: and this/);
+    const { events, text } = await sayMore(real.provider, "slow: 1.5", ["and this", "and that"], "thinking");
+    assert.deepEqual(consumed(events), [1, 2, 3]);
+    assert.match(text, /You said: slow: 1\.5[\s\S]*You said: and this[\s\S]*You said: and that/);
   });
 
   it("leaves for the next turn what waits when it is interrupted", async () => {
@@ -162,6 +162,15 @@ describe("Claude", { skip, timeout }, () => {
     );
   });
 
+  it("runs the MCP servers of the group", async () => {
+    await using real = await makeRealProvider("claude");
+    const script = join(real.agentDir, "notes.mjs");
+    await writeFile(script, notesServer);
+    const server: McpServer = { kind: "stdio", name: "notes", command: process.execPath, args: [script], env: {} };
+    await say(await real.again({ mcpServers: [server] }), "hello");
+    assert.ok(real.fake.calls.at(-1)?.tools.includes("mcp__notes__read"), real.fake.calls.at(-1)?.tools.join());
+  });
+
   it("shows the skills of the group and no others", async () => {
     await using real = await makeRealProvider("claude");
     for (const name of ["greet", "leave"]) await writeSkill(real, name);
@@ -190,6 +199,19 @@ describe("Claude", { skip, timeout }, () => {
   });
 });
 
+/** An MCP server with one tool, by hand. */
+const notesServer = `
+import { createInterface } from "node:readline";
+const results = {
+  initialize: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "notes", version: "1" } },
+  "tools/list": { tools: [{ name: "read", description: "Reads", inputSchema: { type: "object" } }] },
+};
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method } = JSON.parse(line);
+  if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] ?? {} }));
+}
+`;
+
 const message = (seq: number, text: string): MailboxMessage => ({
   kind: "chat",
   seq,
@@ -215,8 +237,8 @@ async function say(provider: Provider, text: string, continuation?: string, inst
   return toAnswer(await Array.fromAsync(begin(provider, text, continuation, instructions).events));
 }
 
-/** Says the second thing when an event of that kind has come after the first was read. */
-async function sayTwice(provider: Provider, first: string, second: string, when: ProviderEvent["kind"]) {
+/** Says the other things when an event of that kind has come after the first was read. */
+async function sayMore(provider: Provider, first: string, others: readonly string[], when: ProviderEvent["kind"]) {
   const turn = begin(provider, first);
   const events: ProviderEvent[] = [];
   let said = false;
@@ -224,7 +246,7 @@ async function sayTwice(provider: Provider, first: string, second: string, when:
     events.push(event);
     if (said || event.kind !== when || consumed(events).length === 0) continue;
     said = true;
-    turn.push(followUp(2, second));
+    for (const [index, text] of others.entries()) turn.push(followUp(index + 2, text));
   }
   return { events, ...toAnswer(events) };
 }

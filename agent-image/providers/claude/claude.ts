@@ -9,9 +9,12 @@ import { ClaudeTurn } from "./turn.ts";
 
 /** The Claude Agent SDK, which runs Claude Code: one process, kept from turn to turn. */
 export const createClaude: ProviderFactory = async (deps) => {
-  await mkdir(tempDirOf(deps), { recursive: true });
-  await linkSkills(configDirOf(deps), deps.skills);
-  return new Claude(deps, await loadSdk(deps.harnessDir));
+  const [sdk] = await Promise.all([
+    loadSdk(deps.harnessDir),
+    linkSkills(configDirOf(deps), deps.skills),
+    mkdir(tempDirOf(deps), { recursive: true }),
+  ]);
+  return new Claude(deps, sdk);
 };
 
 class Claude implements Provider {

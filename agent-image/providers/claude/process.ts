@@ -70,6 +70,10 @@ export class ClaudeProcess {
     this.#reading = this.#read();
   }
 
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Whether a turn with this input can go on here. */
   fits({ instructions, continuation }: Omit<Beginning, "upstream">): boolean {
     return !this.#ended && instructions === this.#instructions && continuation === this.#session;
@@ -110,7 +114,7 @@ export class ClaudeProcess {
     child.kill("SIGTERM");
     await Promise.race([exited, this.#deps.time.sleep(endGraceMs, over.signal)]);
     over.abort();
-    if (!hasExited(child)) killGroup(child);
+    if (!hasExited(child)) child.kill("SIGKILL");
     await exited;
   }
 
@@ -133,8 +137,7 @@ export class ClaudeProcess {
 
   #spawn({ command, args, cwd, env }: SpawnRequest): Child {
     if (this.#ended) throw new Error("the process was ended before it began");
-    // A group of its own, so that Ctrl-C at a terminal reaches it by way of us.
-    const child = spawn(command, args, { cwd, env, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const child = spawn(command, args, { cwd, env, stdio: ["pipe", "pipe", "pipe"] });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-maxStderrCharacters);
     });
@@ -163,13 +166,6 @@ export class ClaudeProcess {
   }
 }
 
-const hasExited = (child: Child): boolean => child.exitCode !== null || child.signalCode !== null;
-
-function killGroup({ pid }: Child): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // It ended in between.
-  }
-}
+/** Also true when it could not be started. */
+const hasExited = ({ pid, exitCode, signalCode }: Child): boolean =>
+  pid === undefined || exitCode !== null || signalCode !== null;

@@ -73,6 +73,7 @@ export class ClaudeTurn implements Turn, Listener {
       this.#process = process;
       process.listener = this;
       for (const [id, { text }] of this.#unread) process.send(id, text);
+      if (process.ended) this.onExit();
     } catch (error) {
       this.#deps.log.warn({ err: error }, "the harness can't be started");
       if (error instanceof CopepodError) this.#end({ kind: "failed", class: "auth", message: error.message });
@@ -123,7 +124,7 @@ export class ClaudeTurn implements Turn, Listener {
   }
 
   onExit(): void {
-    this.#end({ kind: "failed", class: "transient", message: "The harness ended in the middle of the turn." });
+    this.#end({ kind: "failed", class: "transient", message: "The harness ended before the turn did." });
   }
 
   #onSystem(message: Init): void {
