@@ -1,16 +1,22 @@
 import { adminApi } from "@copepod/core/admin-api";
 import { channelApi } from "@copepod/core/channel-api";
 import type { Api, Endpoint } from "@copepod/core/endpoint";
+import { blobPaths } from "@copepod/core/files";
+import { maxFileBytes } from "@copepod/core/limits";
 import { mailboxApi } from "@copepod/core/mailbox-api";
 import { supervisorApi } from "@copepod/core/supervisor-api";
 import { z } from "zod";
 import { code, pageHead, table } from "./markdown.ts";
+
+const octetStream = "application/octet-stream";
 
 type Shape = Readonly<Record<string, unknown>>;
 
 interface Section {
   readonly title: string;
   readonly about: string;
+  /** What is no call of the table. */
+  readonly beside?: string;
   readonly api: Api;
 }
 
@@ -18,11 +24,13 @@ const sections: readonly Section[] = [
   {
     title: "Admin API",
     about: "For the command line and the terminal chat. A Unix socket of the run folder.",
+    beside: aboutFiles(blobPaths.admin, "any file"),
     api: adminApi,
   },
   {
     title: "Mailbox API",
     about: "Between runner, credential-proxy and router. The token decides the session.",
+    beside: aboutFiles(blobPaths.mailbox, "files that the session has uploaded or that its messages have"),
     api: mailboxApi,
   },
   {
@@ -37,6 +45,15 @@ const sections: readonly Section[] = [
   },
 ];
 
+/** Files are no JSON, so they are no calls of a table. */
+function aboutFiles(path: string, whose: string): string {
+  return (
+    `Files are streams beside the calls: ${code(`PUT ${path}`)} takes the bytes of one as ${code(octetStream)}, at most ` +
+    `${maxFileBytes}, and answers ${code('{"blob": "<hex sha256>", "bytes": <count>}')}; ` +
+    `${code(`GET ${path}/<blob>`)} answers the bytes of ${whose}.`
+  );
+}
+
 /** The page about all calls between programs. */
 export function apiPage(): string {
   return [
@@ -44,11 +61,12 @@ export function apiPage(): string {
     "HTTP with JSON bodies. Parts of the path and, for GET, the query come from the input; for other methods the rest of",
     "the input is the body. Errors: see [errors.md](errors.md). Times are UTC milliseconds.",
     "",
-    ...sections.flatMap(({ title, about, api }) => [
+    ...sections.flatMap(({ title, about, beside, api }) => [
       `## ${title}`,
       "",
       about,
       "",
+      ...(beside ? [beside, ""] : []),
       ...Object.entries(api).flatMap(([name, one]) => describeEndpoint(name, one)),
     ]),
   ].join("\n");

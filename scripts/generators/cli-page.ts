@@ -13,6 +13,7 @@ export async function loadProgram(): Promise<Program> {
     io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
     version: "",
     userName: "",
+    userHome: "",
     uid: 0,
     config: unused,
     connect: unused,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { adminApi } from "@copepod/core/admin-api";
@@ -216,5 +217,44 @@ describe("a chat at a terminal", () => {
     await open();
     terminal.type("x\r");
     await terminal.shows("helper: a]0;titleb\n");
+  });
+
+  it("sends files, and shows below their line where those of the agent are", async () => {
+    const files = [router.blobs.store(Buffer.from("an answer"), "a.txt")];
+    router.reply = (text) => ({ lines: [{ from: "agent", text: `got ${text}`, files, session: "one" }] });
+    await mkdir(join(router.folder, "ann"));
+    await writeFile(join(router.folder, "ann", "my file"), "mine");
+    await open();
+    terminal.type('/file "~/my file" look\r');
+    const line = await terminal.shows("helper: got look\n");
+    const path = join(router.folder, "received", "one", "a.txt");
+    await terminal.shows(`· a.txt is saved: ${path}\n`, line - "helper: got look\n".length);
+    assert.equal(await readFile(path, "utf8"), "an answer");
+    assert.deepEqual(
+      router.messages[0]?.files?.map(({ name, bytes }) => ({ name, bytes })),
+      [{ name: "my file", bytes: 4 }],
+    );
+    terminal.type("/file\r");
+    await terminal.shows("· Write /file <path> [text], with quotes");
+    terminal.type("/file ~/nothing\r");
+    await terminal.shows('· there is no file "~/nothing"');
+    terminal.type("/file ~\r");
+    await terminal.shows('· "~" is a folder');
+    assert.equal(router.messages.length, 1);
+  });
+
+  it("saves the files of the past too, once, and leaves only when they are there", async () => {
+    const files = [router.blobs.store(Buffer.from("an answer"), "a.txt")];
+    router.reply = () => ({ lines: [{ from: "agent", text: "here", files, session: "one" }] });
+    await open();
+    terminal.type("hello\r");
+    await terminal.shows("a.txt is saved");
+    for (const _again of [1, 2]) {
+      terminal.type(ctrlD);
+      await running;
+      await open();
+      await terminal.shows("a.txt is saved");
+    }
+    assert.deepEqual(await readdir(join(router.folder, "received", "one")), ["a.txt"]);
   });
 });

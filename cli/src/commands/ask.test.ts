@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
 import { FakeRouter } from "../testing/fake-router.ts";
@@ -32,6 +34,40 @@ describe("copepod ask", () => {
     assert.equal(stderr, "");
     const refused = await runCli(["ask", "a", "-o", "json"]);
     assert.equal(JSON.parse(refused.stderr).error.code, "notRunning");
+  });
+
+  it("sends files along, and saves those of the answer", async () => {
+    await using router = await FakeRouter.start();
+    const files = [router.blobs.store(Buffer.from("an answer"), "a.txt")];
+    router.reply = () => ({ lines: [{ from: "agent", text: "here", files, session: "helper-0123456789ab" }] });
+    const [one, two] = [join(router.folder, "one"), join(router.folder, "two")];
+    for (const path of [one, two]) await writeFile(path, path);
+    const sent = ["ask", "read", "--file", one, "--file", two];
+    const ran = await runCli(sent, { router, home: router.folder });
+    const path = join(router.folder, "received", "helper-0123456789ab", "a.txt");
+    assert.deepEqual(ran, { code: 0, stdout: "here\n", stderr: `session: helper-0123456789ab\nsaved: ${path}\n` });
+    assert.equal(await readFile(path, "utf8"), "an answer");
+    const [message] = router.messages;
+    assert.deepEqual([message?.text, message?.files?.map(({ name }) => name)], ["read", ["one", "two"]]);
+  });
+
+  it("saves files of the answer where --save says, and tells where with -o json", async () => {
+    await using router = await FakeRouter.start();
+    const files = [router.blobs.store(Buffer.from("an answer"), "a.txt")];
+    router.reply = () => ({ lines: [{ from: "agent", text: "here", files, session: "one" }] });
+    const folder = join(router.folder, "elsewhere");
+    const json = await runCli(["ask", "a", "--save", folder, "-o", "json"], { router });
+    assert.deepEqual(JSON.parse(json.stdout).files, [{ name: "a.txt", path: join(folder, "a.txt"), bytes: 9 }]);
+  });
+
+  it("needs no prompt beside a file, and says nothing when a file can't be sent", async () => {
+    await using router = await FakeRouter.start();
+    await writeFile(join(router.folder, "one"), "1");
+    const ran = await runCli(["ask", "--file", join(router.folder, "one")], { router });
+    assert.equal(ran.stdout, "echo one\n");
+    const refused = await runCli(["ask", "read", "--file", "/nowhere/else"], { router });
+    assert.deepEqual([refused.code, router.messages.length], [3, 1], refused.stderr);
+    assert.match(refused.stderr, /there is no file "\/nowhere\/else"/);
   });
 
   it("starts a new conversation each time, and goes on in one with --session", async () => {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { FakeRouter } from "../testing/fake-router.ts";
 import { runCli } from "../testing/run-cli.ts";
@@ -12,6 +14,27 @@ describe("copepod chat in a pipe", () => {
     const ran = await runCli(["chat"], { router, stdin: "one\n\n  two  \nthree" });
     assert.deepEqual(ran, { code: 0, stdout: "echo one\necho two\necho three\n", stderr: "" });
     assert.deepEqual([...new Set(router.messages.map(({ conversation }) => conversation))], ["main"]);
+  });
+
+  it("sends a file that a line names, and saves what comes back", async () => {
+    await using router = await FakeRouter.start();
+    const files = [router.blobs.store(Buffer.from("an answer"), "a.txt")];
+    router.reply = (text) => ({ lines: [{ from: "agent", text: `echo ${text}`, files, session: "one" }] });
+    await writeFile(join(router.folder, "my file"), "1");
+    const stdin = `/file "${join(router.folder, "my file")}" read it\n/file ${join(router.folder, "my\\ file")}\n`;
+    const ran = await runCli(["chat"], { router, stdin, home: router.folder });
+    const path = join(router.folder, "received", "one", "a.txt");
+    assert.deepEqual(ran, {
+      code: 0,
+      stdout: "echo read it\necho my file\n",
+      stderr: `saved: ${path}\nsaved: ${path}\n`,
+    });
+    assert.deepEqual(
+      router.messages.map((message) => message.files?.map(({ name }) => name)),
+      [["my file"], ["my file"]],
+    );
+    const refused = await runCli(["chat"], { router, stdin: "/file\n" });
+    assert.match(refused.stderr, /write \/file <path> \[text\]/);
   });
 
   it("does not say a line before the answer to the one before is there", async () => {
