@@ -1,5 +1,6 @@
 import { chown, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { CopepodError } from "@copepod/core/errors";
@@ -96,6 +97,11 @@ const parserStatuses: Readonly<Record<string, number>> = {
 };
 
 function answerParserError({ code = "" }: NodeJS.ErrnoException, socket: Duplex): void {
+  // An answer is on its way or was there before: another would be taken for the next one.
+  if (socket instanceof Socket && socket.bytesWritten > 0) {
+    socket.destroy();
+    return;
+  }
   const requestId = toRequestId(undefined);
   const error =
     code === "HPE_INVALID_METHOD"

@@ -35,7 +35,7 @@ export class FakeUpstream implements AsyncDisposable {
     this.#server.on(tls ? "secureConnection" : "connection", () => this.connections++);
   }
 
-  /** @param answer gets the request when its body is there; `early` in the constructor's place would get it before. */
+  /** @param answer gets the request when its body is there */
   static async start(answer: Answer = answerJson, tls?: { key: string; cert: string }): Promise<FakeUpstream> {
     const upstream = new FakeUpstream(answer, tls);
     upstream.#server.listen(0, "127.0.0.1");
@@ -55,6 +55,11 @@ export class FakeUpstream implements AsyncDisposable {
     const last = this.seen.at(-1);
     if (!last) throw new Error("nothing has reached the upstream");
     return last;
+  }
+
+  /** Ends the connections; goes on listening. */
+  closeConnections(): void {
+    this.#server.closeAllConnections();
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
