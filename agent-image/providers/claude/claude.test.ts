@@ -168,7 +168,8 @@ describe("Claude", { skip, timeout }, () => {
     await writeFile(script, notesServer);
     const server: McpServer = { kind: "stdio", name: "notes", command: process.execPath, args: [script], env: {} };
     await say(await real.again({ mcpServers: [server] }), "hello");
-    assert.ok(real.fake.calls.at(-1)?.tools.includes("mcp__notes__read"), real.fake.calls.at(-1)?.tools.join());
+    const tools = real.fake.calls.at(-1)?.tools ?? [];
+    assert.ok(tools.includes("mcp__notes__read"), tools.join());
   });
 
   it("shows the skills of the group and no others", async () => {
