@@ -67,9 +67,8 @@ export class RelayInProcess implements AsyncDisposable {
   async #startRelay(): Promise<void> {
     const log = pino({ level: "trace" }, { write: (line: string) => this.#write(line) });
     this.#upstream = createUpstream(join(this.folder, "router"), createTokenSource(this.tokenFile), 32);
-    const routes = mailboxRoutes.filter(({ matches }) => matches("/v1/mailbox/take"));
     const isAuthorized = createPlaceholderCheck(placeholder);
-    const relay = createRelay({ upstream: this.#upstream, routes, isAuthorized, log });
+    const relay = createRelay({ upstream: this.#upstream, routes: mailboxRoutes, isAuthorized, log });
     this.#server = await listen({ path: join(this.folder, "proxy"), owner: undefined }, relay);
   }
 
