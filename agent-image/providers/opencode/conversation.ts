@@ -15,6 +15,8 @@ interface Answer {
   readonly parent: string;
   /** Written by OpenCode for itself, when the context becomes too long. */
   readonly summary: boolean;
+  /** It has come to its end, good or bad. */
+  readonly done: boolean;
   readonly texts: Map<string, string>;
 }
 
@@ -23,16 +25,17 @@ export class Conversation {
   readonly #unread = new Map<string, Said>();
   readonly #answers = new Map<string, Answer>();
   readonly #tools = new Map<string, Extract<ProviderEvent, { kind: "tool" }>>();
-  #begun = false;
-
-  /** Something of ours has reached the model. */
-  get isBegun(): boolean {
-    return this.#begun;
-  }
+  /** Id of the first message of this turn. */
+  #first: string | undefined;
 
   /** Answers that the model was asked for. */
   get answers(): number {
     return this.#answers.size;
+  }
+
+  /** The newest answer has come to its end. */
+  get isAnswered(): boolean {
+    return [...this.#answers.values()].at(-1)?.done ?? false;
   }
 
   /** What has not reached the model: ids of the messages, as far as they are known. */
@@ -69,10 +72,11 @@ export class Conversation {
       case "accepted": {
         const said = this.#unread.get(signal.part);
         if (said) said.message = signal.message;
+        if (said) this.#first ??= signal.message;
         return [];
       }
       case "answering":
-        this.#answers.set(signal.message, { texts: new Map(), ...this.#answers.get(signal.message), ...signal });
+        this.#onAnswer(signal);
         return [];
       case "step":
         return this.#consume(this.#answers.get(signal.message));
@@ -90,12 +94,18 @@ export class Conversation {
     }
   }
 
+  /** Ids of messages grow: an answer to an older one belongs to the turn before. */
+  #onAnswer({ message, parent, summary, done }: Extract<Signal, { kind: "answering" }>): void {
+    if (this.#first === undefined || parent < this.#first) return;
+    const texts = this.#answers.get(message)?.texts ?? new Map<string, string>();
+    this.#answers.set(message, { parent, summary, done, texts });
+  }
+
   /** Ids of messages grow, so what is not newer than the answer's parent was shown with it. */
   #consume(answer: Answer | undefined): ProviderEvent[] {
     if (!answer || answer.summary) return [];
     const read = [...this.#unread].filter(([, { message }]) => message !== undefined && message <= answer.parent);
     for (const [id] of read) this.#unread.delete(id);
-    if (read.length > 0) this.#begun = true;
     return read.map(([, { part }]) => ({ kind: "consumed", seqs: part.seqs }));
   }
 

@@ -5,7 +5,16 @@ import { type Retry, type WireError, wireErrorSchema } from "./failure.ts";
 export type Signal =
   /** A message of ours is in the conversation. */
   | { readonly kind: "accepted"; readonly part: string; readonly message: string }
-  | { readonly kind: "answering"; readonly message: string; readonly parent: string; readonly summary: boolean }
+  | {
+      readonly kind: "answering";
+      readonly message: string;
+      /** The last message that the model is shown. */
+      readonly parent: string;
+      /** OpenCode asks for it by itself, to shorten the context. */
+      readonly summary: boolean;
+      /** It has come to its end, good or bad. */
+      readonly done: boolean;
+    }
   /** The model has begun to answer. */
   | { readonly kind: "step"; readonly message: string }
   | { readonly kind: "text"; readonly message: string; readonly part: string; readonly text: string }
@@ -52,6 +61,7 @@ const messageSchema = z.object({
   id: z.string(),
   parentID: z.string(),
   summary: z.boolean().optional(),
+  time: z.object({ completed: z.number().optional() }),
 });
 
 const statusSchema = z.discriminatedUnion("type", [
@@ -84,11 +94,12 @@ const readers: Readonly<Record<string, (properties: Readonly<Record<string, unkn
   },
 };
 
-const answering = ({ id, parentID, summary = false }: z.output<typeof messageSchema>): Signal => ({
+const answering = ({ id, parentID, summary = false, time }: z.output<typeof messageSchema>): Signal => ({
   kind: "answering",
   message: id,
   parent: parentID,
   summary,
+  done: time.completed !== undefined,
 });
 
 function readPart(value: unknown): Signal | undefined {

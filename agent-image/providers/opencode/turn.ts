@@ -43,6 +43,7 @@ export class OpenCodeTurn implements Turn {
   #place: Place | undefined;
   #posting: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
+  #ending = false;
   /** What the turn ends with once OpenCode is idle. */
   #failure: Failed | undefined;
 
@@ -126,7 +127,7 @@ export class OpenCodeTurn implements Turn {
     for (const event of this.#conversation.hear(signal)) this.#write(event);
     switch (signal.kind) {
       case "answering":
-        this.#answering.resolve();
+        if (this.#conversation.answers > 0) this.#answering.resolve();
         break;
       case "step":
         // It went on after all, with a shorter context.
@@ -156,10 +157,10 @@ export class OpenCodeTurn implements Turn {
     void this.#stop(toRetryFailure(retry, now));
   }
 
-  /** The first idle that is told may still be that of the turn before. */
+  /** OpenCode tells that it is idle more than once, also when it only stands between a failure and its record of it. */
   #onIdle(): void {
-    if (this.#conversation.answers === 0) return;
-    if (this.#failure || this.#conversation.unread.length === 0) this.#end();
+    if (!this.#conversation.isAnswered) return;
+    if (this.#failure || this.#conversation.unread.length === 0) void this.#end();
     else this.#endSoon();
   }
 
@@ -167,24 +168,25 @@ export class OpenCodeTurn implements Turn {
   #endSoon(): void {
     const { answers } = this.#conversation;
     void this.#deps.time.sleep(lateMs, this.#over.signal).then(() => {
-      if (this.#conversation.answers === answers) this.#end();
+      if (this.#conversation.answers === answers) void this.#end();
     });
   }
 
-  #end(): void {
-    if (this.events.ended) return;
-    this.#forget(this.#conversation.unread.filter((message) => message !== undefined));
+  async #end(): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#forget();
     this.#write(this.#failure ?? { kind: "result", text: this.#conversation.text });
   }
 
-  /** The next turn says it again, so it must not stand there twice. */
-  #forget(messages: readonly string[]): void {
-    if (!this.#place) return;
-    const { server, path } = this.#place;
-    for (const message of messages) {
-      server.call("DELETE", `${path}/message/${message}`).catch((error: unknown) => {
-        this.#deps.log.debug({ err: error }, "a message that was not read stays in the conversation");
-      });
+  /** What the model was not shown is said again in another turn, so it must not stand there twice. */
+  async #forget(): Promise<void> {
+    const messages = this.#conversation.unread.filter((message) => message !== undefined);
+    const { server, path } = this.#place ?? {};
+    try {
+      await Promise.all(messages.map((message) => server?.call("DELETE", `${path}/message/${message}`)));
+    } catch (error) {
+      this.#deps.log.debug({ err: error }, "an unread message stays in the conversation");
     }
   }
 
@@ -208,7 +210,7 @@ export class OpenCodeTurn implements Turn {
   /** OpenCode can only stop what it has begun with. */
   async #abortWork(): Promise<void> {
     await this.#posting;
-    if (!this.#place || this.#conversation.unread.length + this.#conversation.answers === 0) return this.#end();
+    if (!this.#place || this.#conversation.unread.length + this.#conversation.answers === 0) return await this.#end();
     await this.#answering.promise;
     await this.#place.server.call("POST", `${this.#place.path}/abort`).catch((error: unknown) => {
       this.#deps.log.debug({ err: error }, "OpenCode could not be asked to stop");
