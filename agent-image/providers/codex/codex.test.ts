@@ -106,6 +106,14 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
     assert.ok(end.kind === "failed" && end.class === "auth" && end.message.includes("spec.credentials"));
   });
 
+  it("says that it is not installed for this machine", async () => {
+    await using made = await make();
+    const upstream = { name: "openai", api: "OpenAI", placeholder: "x", subscription: false, baseUrl: "x" } as const;
+    const provider = await createCodex({ ...bareDeps(made.workspace), upstreams: [upstream] });
+    const { end } = await ask(provider, "hello");
+    assert.ok(end.kind === "failed" && end.class === "permanent" && end.message.includes("not installed"));
+  });
+
   it("ends the running command when it is interrupted, and gives back the follow-up that was not read", async () => {
     await using made = await make();
     const first = await ask(made.provider, "hello");

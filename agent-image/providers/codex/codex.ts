@@ -34,7 +34,8 @@ class Codex implements Provider {
   }
 
   start(input: TurnInput): Turn {
-    return new CodexTurn(input.prompt, { open: () => this.#queueOpening(input), time: this.#deps.time });
+    const { time, log } = this.#deps;
+    return new CodexTurn(input.prompt, { open: () => this.#queueOpening(input), time, log });
   }
 
   async close(): Promise<void> {

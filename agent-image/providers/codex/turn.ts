@@ -1,7 +1,9 @@
+import { CopepodError } from "@copepod/core/errors";
+import type { Logger } from "pino";
 import type { Time } from "../../runner/time.ts";
 import type { PromptPart, ProviderEvent, Turn } from "../provider.ts";
 import { Answer } from "./answer.ts";
-import { type AppServer, ServerLostError } from "./app-server.ts";
+import { type AppServer, RefusedError, ServerLostError } from "./app-server.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type Failed, toFailure } from "./failure.ts";
 import { mcpCallSeconds } from "./home.ts";
@@ -37,6 +39,7 @@ export interface CodexTurnDeps {
   /** Brings up process and thread. */
   readonly open: () => Promise<OpenSession | Failed>;
   readonly time: Time;
+  readonly log: Logger;
 }
 
 /** One turn of a thread. It ends when the server says so, or when the server is lost. */
@@ -84,7 +87,7 @@ export class CodexTurn implements Turn {
       const { turn } = await server.request("turn/start", params, turnStartedSchema);
       this.#turnId = turn.id;
     } catch (error) {
-      this.#finish(toLost(error));
+      this.#finish(this.#toFailed(error));
     }
   }
 
@@ -141,11 +144,11 @@ export class CodexTurn implements Turn {
   }
 
   #onItemStarted(params: unknown): void {
-    const { data } = itemParamsSchema.safeParse(params);
-    const tool = data && toTool(data.item);
-    if (!tool) return;
-    this.#alive = tool;
-    this.#answer.toolBegan();
+    const item = itemParamsSchema.safeParse(params).data?.item;
+    if (!item) return;
+    const tool = toTool(item);
+    this.#alive = tool ?? { kind: "thinking" };
+    if (tool) this.#answer.toolBegan();
   }
 
   #onItemCompleted(params: unknown, session: OpenSession): void {
@@ -198,6 +201,14 @@ export class CodexTurn implements Turn {
     await server.request("thread/backgroundTerminals/clean", { threadId }, anythingSchema).catch(() => server.kill());
   }
 
+  #toFailed(error: unknown): Failed {
+    if (error instanceof ServerLostError) return { kind: "failed", class: "transient", message: error.message };
+    if (error instanceof RefusedError) return { kind: "failed", class: "unknown", message: error.message };
+    if (error instanceof CopepodError) return { kind: "failed", class: "permanent", message: error.message };
+    this.#deps.log.warn({ err: error }, "codex could not be started");
+    return { kind: "failed", class: "unknown", message: "Codex could not be started." };
+  }
+
   #finish(end: ProviderEvent): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
@@ -220,9 +231,4 @@ function toTool(item: Item): ProviderEvent | undefined {
     case "agentMessage":
       return undefined;
   }
-}
-
-function toLost(error: unknown): Failed {
-  const message = error instanceof Error ? error.message : String(error);
-  return { kind: "failed", class: error instanceof ServerLostError ? "transient" : "unknown", message };
 }
