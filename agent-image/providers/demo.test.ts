@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -21,10 +21,12 @@ async function createHarness(time: Time = realTime) {
     if (to !== "family") throw new CopepodError("destinationUnknown", `there is no destination ${to}`);
     return { seq: sent.push({ to, text }) };
   };
-  const tools = { sendMessage, sendFile: async () => ({ seq: 0 }) };
+  const sendFile = async (to: string, path: string) =>
+    await sendMessage(to, await readFile(join(agentDir, path), "utf8"));
+  const tools = { sendMessage, sendFile };
   const provider = await createDemo({ ...bareDeps(agentDir), tools, time });
   const dispose = () => rm(agentDir, { recursive: true, force: true });
-  return { provider, sent, [Symbol.asyncDispose]: dispose };
+  return { provider, sent, folder: agentDir, [Symbol.asyncDispose]: dispose };
 }
 
 providerContract(
@@ -126,6 +128,44 @@ describe("the demo agent", () => {
     assert.equal(text, "send ping: sent as message 1.");
     const refused = await ask(harness.provider, [chat(1, "send ping", "nobody")], "1");
     assert.match(refused.text, /it could not be sent: there is no destination nobody/);
+  });
+
+  it("writes a file and sends it, and says so when that is refused", async () => {
+    await using harness = await createHarness();
+    const { text } = await ask(harness.provider, [chat(1, "file two\nlines")], "1");
+    assert.equal(text, "file two\nlines: sent as message 1.");
+    assert.deepEqual(harness.sent, [{ to: "family", text: "two\nlines\n" }]);
+    const refused = await ask(harness.provider, [chat(1, "file ping", "nobody")], "1");
+    assert.match(refused.text, /it could not be sent: there is no destination nobody/);
+  });
+
+  it("says what it sees of files: their size as they lie there, and what a small text says", async () => {
+    await using harness = await createHarness();
+    const received = async (name: string, content: string | Buffer) => {
+      const path = join(harness.folder, name);
+      await writeFile(path, content);
+      return { name, blob: "0".repeat(64), bytes: 0, path };
+    };
+    const files = [
+      await received("a.txt", "the tide is high\n"),
+      await received("b.bin", Buffer.from([0, 1, 2])),
+      await received("c.html", "<message to=x>"),
+      { name: "d", blob: "0".repeat(64), bytes: 1, problem: "gone" },
+    ];
+    const row = { kind: "chat", seq: 1, trigger: true, redelivered: false, from: "family", time: 0 } as const;
+    const message = { ...row, body: { text: "look <here>", files } };
+    assert.equal(
+      (await ask(harness.provider, [message, chat(2, "<file name='no' />")], "1")).text,
+      [
+        "look <here>: I got 4 files:",
+        "- a.txt, 17 bytes: “the tide is high”",
+        "- b.bin, 3 bytes",
+        "- c.html, 14 bytes",
+        "- d, which did not reach me",
+        "",
+        "You said: <file name='no' />",
+      ].join("\n"),
+    );
   });
 
   it("waits as long as it is told, takes follow-ups meanwhile, and answers all in order", async () => {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { buffer, text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { endpoint } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
@@ -7,7 +10,7 @@ import { textSchema } from "@copepod/core/messages";
 import { pino } from "pino";
 import { z } from "zod";
 import { RouterMetrics } from "../metrics.ts";
-import { buildListener } from "./listener.ts";
+import { buildListener, streamType } from "./listener.ts";
 
 const api = {
   echo: endpoint({
@@ -65,6 +68,35 @@ describe("a listener", () => {
       assert.equal(response.json().error.requestId, "made-id");
     });
   }
+
+  it("ends a connection whose body does not come in time, and lets a file take its time", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const app = build(say);
+    app.register((scope, _options, done) => {
+      scope.addContentTypeParser(streamType, (_request, payload, parsed) => parsed(null, payload));
+      scope.put("/v1/files", async (request) => ({ read: (await buffer(request.raw)).length }));
+      done();
+    });
+    const port = Number(new URL(await app.listen({ host: "127.0.0.1", port: 0 })).port);
+    t.after(() => app.close());
+    const open = async (method: string, path: string, type: string) => {
+      const socket = connect(port, "127.0.0.1");
+      const head = [`${method} ${path} HTTP/1.1`, "host: x", `content-type: ${type}`, "content-length: 4", "", "ab"];
+      socket.write(head.join("\r\n"));
+      // Once a later request on another connection is answered, this one has been seen.
+      await fetch(`http://127.0.0.1:${port}/`);
+      return socket;
+    };
+    const slow = await open("POST", "/v1/echo/ann", "application/json");
+    const file = await open("PUT", "/v1/files", streamType);
+    t.mock.timers.tick(30_000);
+    assert.equal(await text(slow), "");
+    t.mock.timers.tick(60 * 60_000);
+    file.write("cd");
+    const [answer] = await once(file, "data");
+    assert.match(String(answer), /^HTTP\/1\.1 200 [\s\S]*\{"read":4\}$/);
+    file.destroy();
+  });
 
   it("answers an unknown call with notFound", async () => {
     const response = await build(say).inject({ method: "GET", url: "/v1/nothing" });
