@@ -6,8 +6,11 @@ import type { TurnError } from "./protocol.ts";
 const cases: [string, TurnError, object][] = [
   [
     "a status",
-    { message: "unexpected status 401", codexErrorInfo: { httpConnectionFailed: { httpStatusCode: 401 } } },
-    { class: "auth", message: "unexpected status 401" },
+    {
+      message: "status 401: no, url: http://127.0.0.1:1/v1",
+      codexErrorInfo: { httpConnectionFailed: { httpStatusCode: 401 } },
+    },
+    { class: "auth", message: "status 401: no" },
   ],
   [
     "a status above a name",

@@ -57,8 +57,8 @@ function readRetryAfter(message: string): number | undefined {
   return Math.min(Math.ceil(Number(amount) * (unit === "ms" ? 1 : 1_000)), maxRetryAfterMs);
 }
 
-/** The sentence in the body of a refused request, or the message as it is. */
-const readable = (message: string): string => bodyMessage(message) ?? message;
+/** The sentence in the body of a refused request, or the message without the session's own address. */
+const readable = (message: string): string => bodyMessage(message) ?? message.replace(/, url: \S+/, "");
 
 const bodySchema = z.object({ error: z.object({ message: z.string() }) });
 

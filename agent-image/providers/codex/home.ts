@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { McpServer, ProviderDeps, ProviderUpstream, Skill } from "../provider.ts";
 
-/** Tries within a turn, beyond the first. The runner repeats the turn as a whole, so a few are enough. */
-const requestMaxRetries = 2;
+/** Further tries of a request and its stream. The runner repeats the turn as a whole, so a few are enough. */
 const streamMaxRetries = 2;
+/** These would multiply with the tries of the stream. */
+const requestMaxRetries = 0;
 /** An MCP server has this long to start, and to answer a call. */
 const mcpStartSeconds = 30;
 export const mcpCallSeconds = 10 * 60;
