@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { lstat, mkdir, readdir, symlink, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { McpServer, ProviderDeps, ProviderUpstream, Skill } from "../provider.ts";
@@ -98,9 +98,10 @@ const toTomlScalar = (value: unknown): string =>
 
 /** Links that are there already may lead to skills that the group no longer has. */
 async function linkSkills(folder: string, skills: readonly Skill[]): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    if ((await lstat(path)).isSymbolicLink()) await unlink(path);
+  const names = new Set(skills.map(({ name }) => name));
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isSymbolicLink() && !names.has(entry.name)) continue;
+    await rm(join(folder, entry.name), { recursive: true, force: true });
   }
   for (const { name, path } of skills) await symlink(path, join(folder, name), "dir");
 }
