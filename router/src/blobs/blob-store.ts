@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CopepodError } from "@copepod/core/errors";
@@ -47,7 +47,7 @@ export class BlobStore {
   static async open(options: BlobStoreOptions): Promise<BlobStore> {
     const blobs = new BlobStore(options);
     await rm(blobs.#incoming, { recursive: true, force: true });
-    await mkdir(blobs.#incoming, { recursive: true, mode: 0o700 });
+    await makeFolder(blobs.#incoming);
     for (let prefix = 0; prefix < 256; prefix++) await blobs.#tidy(prefix.toString(16).padStart(2, "0"));
     return blobs;
   }
@@ -125,8 +125,8 @@ export class BlobStore {
   /** The row comes last: what it names is there, whenever the router is killed. */
   async #keep(path: string, uploaded: Uploaded, session: string | undefined): Promise<boolean> {
     const target = this.#pathOf(uploaded.blob);
-    const folder = join(target, "..");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const folder = dirname(target);
+    await makeFolder(folder);
     await rename(path, target);
     await syncFolder(folder);
     return await this.#options.store.blobStored(uploaded, session);
@@ -175,6 +175,12 @@ export class BlobStore {
 
 export const fileTooLarge = (): CopepodError =>
   new CopepodError("tooLarge", `the file is larger than ${maxFileBytes} bytes`);
+
+/** As a rename, a new folder is on the disk when the one above it is. */
+async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first !== undefined) await syncFolder(dirname(first));
+}
 
 /** A rename is on the disk when its folder is. */
 async function syncFolder(folder: string): Promise<void> {
