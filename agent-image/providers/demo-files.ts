@@ -1,9 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PromptFile } from "./demo-prompt.ts";
 
-/** So many characters of a small text are shown. */
-const maxShownCharacters = 40;
+/** A text up to this size is shown. */
+const maxShownBytes = 40;
 
 /** Writes a file into the workspace. @returns its path, from there. */
 export async function writeDemoFile(workspace: string, text: string): Promise<string> {
@@ -20,8 +20,8 @@ export async function describeFiles(files: readonly PromptFile[]): Promise<strin
 
 async function describeFile({ name, path }: PromptFile): Promise<string> {
   if (path === undefined) return `- ${name}, which did not reach me`;
-  const content = await readFile(path);
-  const text = content.toString("utf8").trim();
-  const isSmallText = content.length <= maxShownCharacters && /^\P{Cc}+$/u.test(text) && !text.includes("<");
-  return `- ${name}, ${content.length} bytes${isSmallText ? `: “${text}”` : ""}`;
+  const { size } = await stat(path);
+  const text = size <= maxShownBytes ? (await readFile(path, "utf8")).trim() : "";
+  const isPlain = /^\P{Cc}+$/u.test(text) && !text.includes("<");
+  return `- ${name}, ${size} bytes${isPlain ? `: “${text}”` : ""}`;
 }
