@@ -62,5 +62,5 @@ function toHarnessName(name: string): HarnessName {
   const found = harnessNames.find((known) => known === name);
   if (found) return found;
   const known = harnessNames.join(", ");
-  throw new CopepodError("notFound", `no provider ${JSON.stringify(name)} can be installed; there are: ${known}`);
+  throw new CopepodError("invalid", `no provider ${JSON.stringify(name)} can be installed; there are: ${known}`);
 }

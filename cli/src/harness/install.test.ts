@@ -77,6 +77,15 @@ describe("the installation of a harness", () => {
     assert.deepEqual([...(await place.entries()), ...(await broken.entries())], []);
   });
 
+  it("says which folder can't be written", async () => {
+    await using place = await setUp(installs);
+    const harnessesDir = join(place.folder, "bin", "npm", "harnesses");
+    await assert.rejects(installHarness("claude", { ...place.options, harnessesDir }), {
+      code: "installFailed",
+      message: /npm\/harnesses can't be written \(ENOTDIR\); set COPEPOD_HARNESSES_DIR/,
+    });
+  });
+
   it("says how far it is while it goes on", async () => {
     await using place = await setUp(`sleep 2.5; ${installs}`);
     await installHarness("claude", place.options);

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { type HarnessName, harnessFolder, harnessSource } from "@copepod/agent-image/harnesses/harness";
+import { environment } from "@copepod/core/environment";
 import { CopepodError } from "@copepod/core/errors";
 import { findProgram, removeLeftovers, sizeOf, temporaryName } from "./installed.ts";
 
@@ -44,7 +45,7 @@ export async function installHarness(name: HarnessName, options: InstallOptions)
   if (existsSync(path)) return { path, isNew: false };
   const npm = findNpm(options.env);
   const folder = temporaryName(path);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   try {
     for (const file of ["package.json", "package-lock.json"]) {
       await copyFile(join(harnessSource(name), file), join(folder, file));
@@ -54,6 +55,19 @@ export async function installHarness(name: HarnessName, options: InstallOptions)
     return { path, isNew: await moveTo(folder, path) };
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? error.code : "unknown error";
+    throw new CopepodError(
+      "installFailed",
+      `${dirname(folder)} can't be written (${why}); set ${environment.harnessesDir} to another folder`,
+      { cause: error },
+    );
   }
 }
 
