@@ -163,8 +163,8 @@ for (const api of ["Anthropic", "OpenAI"] as const) {
 describe("OpenCode", { skip: missing, timeout: 3 * timeout }, () => {
   it("says what tool runs and for how long it may, and lets the agent send before its answer", async () => {
     await using real = await makeRealProvider("opencode", { model });
-    const shell = await ask(real.provider, "shell: echo $HOME");
-    assert.deepEqual(shell.answers, [join(real.workspace, "home")]);
+    const shell = await ask(real.provider, "shell: echo $HOME; echo needle | rg --only-matching need");
+    assert.deepEqual(shell.answers, [`${join(real.workspace, "home")}\nneed`]);
     const tool = shell.events.find((event) => event.kind === "tool");
     assert.deepEqual(tool, { kind: "tool", name: "bash", timeoutMs: 120_000 });
     await ask(real.provider, "send: ping");

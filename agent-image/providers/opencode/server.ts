@@ -53,7 +53,7 @@ export class Server {
     const env = { ...deps.home.env, OPENCODE_SERVER_USERNAME: user, [passwordVariable]: this.#password };
     const args = ["serve", "--hostname", "127.0.0.1", "--port", "0", "--log-level", "ERROR"];
     this.#child = spawn(deps.binary, args, { cwd: deps.workspace, env, stdio: ["ignore", "pipe", "pipe"] });
-    this.#child.once("error", (error) => this.#end(error));
+    this.#child.on("error", (error) => this.#end(error));
     this.#child.once("exit", (code, signal) => this.#end(new Error(`OpenCode exited with ${code ?? signal}`)));
   }
 

@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import type { Effort } from "@copepod/core/agent";
 import type { McpServer, ProviderDeps, ProviderUpstream } from "../provider.ts";
 
@@ -40,8 +40,12 @@ export async function prepareHome(deps: ProviderDeps, upstream: ProviderUpstream
   await writeFile(join(configDir, "package-lock.json"), JSON.stringify(presentPlugin));
   const settings = JSON.stringify(toSettings(deps, upstream, model));
   await writeFile(join(configDir, "opencode.json"), settings, { mode: 0o600 });
-  return { tmpDir, env: { ...deps.env, HOME: home, ...xdg, TMPDIR: tmpDir, ...switches } };
+  const PATH = [deps.env.PATH, join(deps.harnessDir, ripgrepDir)].filter(Boolean).join(delimiter);
+  return { tmpDir, env: { ...deps.env, PATH, HOME: home, ...xdg, TMPDIR: tmpDir, ...switches } };
 }
+
+/** OpenCode's tools search with ripgrep, and would load it from the Internet. */
+const ripgrepDir = join("node_modules", "@vscode", "ripgrep-linux-x64", "bin");
 
 const switches = {
   // What the agent group says counts, not what lies in the workspace.
