@@ -4,7 +4,8 @@ import { isIP, type LookupFunction } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { CopepodError } from "@copepod/core/errors";
-import { buildConnector } from "undici";
+import type { buildConnector } from "undici";
+import createDialler from "undici/lib/core/connect.js";
 import { type AddressPolicy, isReachable } from "./addresses.ts";
 import type { ProxyLimits } from "./limits.ts";
 
@@ -41,7 +42,7 @@ export function createConnector({ isPrivate, resolve, limits, ca }: ConnectorOpt
       (error: NodeJS.ErrnoException) => callback(error, []),
     );
   };
-  const connect = buildConnector({
+  const connect = createDialler({
     allowH2: false,
     timeout: limits.connectMs,
     lookup: vetted,

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { CopepodError } from "@copepod/core/errors";
 import { longPollMs } from "@copepod/core/limits";
-import { Pool } from "undici";
+import Pool from "undici/lib/dispatcher/pool.js";
 import type { TokenSource } from "./token.ts";
 
 /** An answer to a long poll may be this late before the router counts as gone. */

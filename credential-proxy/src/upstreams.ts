@@ -1,4 +1,4 @@
-import { Pool } from "undici";
+import Pool from "undici/lib/dispatcher/pool.js";
 import { createConnector, type Resolve } from "./connector.ts";
 import type { ProxyLimits } from "./limits.ts";
 import type { Route } from "./rules.ts";

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface Load {
   readonly socketPath: string;
@@ -27,9 +28,11 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   const latencies: number[] = [];
   const started = performance.now();
   const deadline = started + durationMs;
-  const loops = Array.from({ length: connections }, () =>
-    runConnection({ socketPath, deadline, nextRequest, latencies, intervalMs }),
-  );
+  // At a steady rate the connections take turns, so that requests come one by one and not all at once.
+  const loops = Array.from({ length: connections }, async (_, index) => {
+    if (intervalMs > 0) await delay((index / connections) * intervalMs);
+    await runConnection({ socketPath, deadline, nextRequest, latencies, intervalMs });
+  });
   await Promise.all(loops);
   const seconds = (performance.now() - started) / 1_000;
   return { requests: latencies.length, seconds, latencies: Float64Array.from(latencies).sort() };
