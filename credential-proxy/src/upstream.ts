@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { CopepodError } from "@copepod/core/errors";
 import { longPollMs } from "@copepod/core/limits";
+import send from "undici/lib/api/api-request.js";
 import Pool from "undici/lib/dispatcher/pool.js";
 import type { TokenSource } from "./token.ts";
 
@@ -39,7 +40,8 @@ export function createUpstream(socketPath: string, token: TokenSource, connectio
     async send(request) {
       const authorization = `Bearer ${await token()}`;
       try {
-        const { statusCode, headers, body } = await pool.request({
+        // The whole package would give the pool this method; a part of it is handed over.
+        const { statusCode, headers, body } = await send.call(pool, {
           ...request,
           headers: { ...request.headers, authorization },
         });
