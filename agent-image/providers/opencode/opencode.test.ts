@@ -74,10 +74,11 @@ const upstream = { name: "x", api: "OpenAI", placeholder: "p", subscription: fal
 
 describe("the settings of OpenCode", () => {
   it("asks for a credential and for a model before it starts anything", async () => {
-    const bare = await createOpenCode(bareDeps("/nowhere"));
-    const { failed } = await ask(bare, "hello");
-    assert.equal(failed?.class, "auth");
-    assert.match(failed.message, /no credential .* spec\.credentials/);
+    for (const upstreams of [[], [{ ...upstream, subscription: true }]]) {
+      const { failed } = await ask(await createOpenCode({ ...bareDeps("/nowhere"), model, upstreams }), "hello");
+      assert.equal(failed?.class, "auth");
+      assert.match(failed.message, /no credential .* spec\.credentials/);
+    }
     const modelless = await createOpenCode({ ...bareDeps("/nowhere"), upstreams: [upstream] });
     assert.deepEqual((await ask(modelless, "hello")).events, [
       { kind: "failed", class: "permanent", message: "the provider opencode needs spec.agent.model" },
@@ -105,7 +106,11 @@ for (const api of ["Anthropic", "OpenAI"] as const) {
       const [call] = real.fake.calls;
       assert.equal(call?.model, model);
       assert.equal(call.effort, "high");
-      assert.match(call.system, /Always answer in blocks, said Copepod\./);
+      assert.match(
+        call.system,
+        /^You are an agent that works for the people[\s\S]*Always answer in blocks, said Copepod\./,
+      );
+      assert.doesNotMatch(call.system, /opencode, an interactive CLI/);
       for (const tool of ["bash", "copepod_send_message", "copepod_send_file"]) assert.ok(call.tools.includes(tool));
       assert.ok(!call.tools.includes("question"));
     });
@@ -204,7 +209,7 @@ describe("OpenCode", { skip: missing, timeout: 3 * timeout }, () => {
     await gone(shell);
   });
 
-  it("leaves no process and nothing unpacked when it is closed", async () => {
+  it("leaves no process and nothing unpacked when it is closed, and fetches nothing", async () => {
     await using real = await makeRealProvider("opencode", { model });
     await ask(real.provider, "shell: echo $PPID > server; setsid sleep 60 > /dev/null 2>&1 & echo $! > lasting");
     const [server, lasting] = await Promise.all(
@@ -216,6 +221,7 @@ describe("OpenCode", { skip: missing, timeout: 3 * timeout }, () => {
     assert.ok(performance.now() - begun < 2_000);
     assert.deepEqual([await isAlive(server), await isAlive(lasting)], [false, false]);
     assert.ok(!(await readdir(join(real.workspace, "home", ".cache"))).includes("opencode-tmp"));
+    assert.deepEqual(await readdir(join(real.workspace, "home", ".config", "opencode", "node_modules")), []);
   });
 
   it("shows the skills and the MCP servers of the agent group, and nothing that lies in the workspace", async () => {

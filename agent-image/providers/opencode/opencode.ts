@@ -10,7 +10,7 @@ const binary = join("node_modules", "opencode-linux-x64", "bin", "opencode");
 
 const noUpstream = fail(
   "auth",
-  "the agent group has no credential for a model API that OpenCode speaks (Anthropic, OpenAI); name one in spec.credentials",
+  "the agent group has no credential with an API key that OpenCode can use (Anthropic or OpenAI, no subscription); name one in spec.credentials",
 );
 const noModel = fail("permanent", "the provider opencode needs spec.agent.model");
 
@@ -31,7 +31,8 @@ class OpenCode implements Provider {
 
   constructor(deps: ProviderDeps) {
     this.#deps = deps;
-    this.#upstream = deps.upstreams[0];
+    // OpenCode can't speak like a harness that is logged in to a subscription.
+    this.#upstream = deps.upstreams.find(({ subscription }) => !subscription);
   }
 
   start(input: TurnInput): Turn {

@@ -15,6 +15,11 @@ const limits = {
   OpenAI: { context: 128_000, output: 8_192 },
 } as const;
 
+/** In place of OpenCode's own, which speaks of a terminal and of commands that nobody here has. The instructions follow it. */
+const systemPrompt =
+  "You are an agent that works for the people who write to you, with the tools that you are given. Find out rather than " +
+  "guess, read a file before you change it, check what you have done, and keep your answers short.";
+
 /** A version of the plug-in interface that OpenCode finds and therefore does not fetch; nothing here uses it. */
 const presentPlugin = { packages: { "": { dependencies: { "@opencode-ai/plugin": "*" } } } };
 
@@ -69,6 +74,7 @@ function toSettings(deps: ProviderDeps, upstream: ProviderUpstream, model: strin
   return {
     model: name,
     small_model: name,
+    agent: { build: { prompt: systemPrompt } },
     enabled_providers: [providerId],
     provider: { [providerId]: toProvider(upstream, model, deps.effort) },
     // The session is sandboxed, and nobody is there to be asked.

@@ -10,7 +10,7 @@ import type { Reply, Server } from "./server.ts";
 import { ownPartPrefix, type Signal } from "./signals.ts";
 
 /** Requests of one step that may fail before the turn does: OpenCode itself would try for ever. */
-const maxAttempts = 3;
+const maxAttempts = 2;
 /** A longer pause between two requests is the runner's to make. */
 const maxRetryPauseMs = 15_000;
 /** What was stopped has ended by then, or the server is ended. */
