@@ -90,7 +90,12 @@ export class ProxyInProcess implements AsyncDisposable {
     await proxy.writeRules(rules);
     for (const { secret } of rules.rules) if (secret) await proxy.writeKey(secret.name, canary);
     await writeFile(proxy.tokenFile, "token-of-the-session\n");
-    await proxy.#start(options);
+    try {
+      await proxy.#start(options);
+    } catch (error) {
+      await proxy[Symbol.asyncDispose]();
+      throw error;
+    }
     return proxy;
   }
 

@@ -35,27 +35,29 @@ const lastChunk = "0\r\n\r\n";
 const stamp = /"at":"(\d+)"/g;
 
 function runConnection({ socketPath, request }: StreamLoad, run: Run): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(socketPath);
-    let sentAt = 0;
-    const send = () => {
-      sentAt = performance.now();
-      socket.write(request);
-    };
-    socket.on("connect", send);
-    socket.on("error", reject);
-    socket.on("close", () => resolve());
-    // Events are so small and so far apart that each comes in one piece, the first one perhaps with the head.
-    socket.on("data", (chunk: Buffer) => {
-      const text = chunk.toString("latin1");
-      if (text.startsWith("HTTP/1.1") && !text.startsWith("HTTP/1.1 200")) reject(new Error(text.slice(0, 500)));
-      if (note(text, sentAt, run)) sentAt = 0;
-      if (!text.endsWith(lastChunk)) return;
-      if (performance.now() >= run.deadline) socket.end();
-      else send();
-    });
+  const ended = Promise.withResolvers<void>();
+  const socket = connect(socketPath);
+  let sentAt = 0;
+  const send = () => {
+    sentAt = performance.now();
+    socket.write(request);
+  };
+  socket.on("connect", send);
+  socket.on("error", ended.reject);
+  socket.on("close", () => ended.resolve());
+  // Events are so small and so far apart that each comes in one piece, the first one perhaps with the head.
+  socket.on("data", (chunk: Buffer) => {
+    const text = chunk.toString("latin1");
+    if (isRefusal(text)) ended.reject(new Error(text.slice(0, 500)));
+    if (note(text, sentAt, run)) sentAt = 0;
+    if (!text.endsWith(lastChunk)) return;
+    if (performance.now() >= run.deadline) socket.end();
+    else send();
   });
+  return ended.promise;
 }
+
+const isRefusal = (text: string): boolean => text.startsWith("HTTP/1.1") && !text.startsWith("HTTP/1.1 200");
 
 /** @param sentAt 0 = the first event has been there. @returns whether there was an event */
 function note(text: string, sentAt: number, { firstEvent, event }: Run): boolean {
