@@ -104,14 +104,16 @@ const resultSchema = z.object({
 export type SdkResult = z.output<typeof resultSchema>;
 
 /** Messages that say more than that the harness lives. */
-const messageSchema = z.union([
-  z.object({ type: z.literal("system"), subtype: z.literal("init"), session_id: z.string() }),
-  z.object({
-    type: z.literal("system"),
-    subtype: z.literal("api_retry"),
-    error_status: z.int().nullable(),
-    retry_delay_ms: z.number(),
-  }),
+const messageSchema = z.discriminatedUnion("type", [
+  z.discriminatedUnion("subtype", [
+    z.object({ type: z.literal("system"), subtype: z.literal("init"), session_id: z.string() }),
+    z.object({
+      type: z.literal("system"),
+      subtype: z.literal("api_retry"),
+      error_status: z.int().nullable(),
+      retry_delay_ms: z.number(),
+    }),
+  ]),
   z.object({ type: z.literal("assistant"), message: z.object({ content: z.array(contentSchema) }) }),
   z.object({
     type: z.literal("rate_limit_event"),
