@@ -6,7 +6,8 @@ interface Backoff {
 export const inboundBackoff: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 export const outboundBackoff: Backoff = { firstMs: 500, maxMs: 60_000 };
 export const startBackoff: Backoff = { firstMs: 250, maxMs: 30_000 };
-export const reconnectBackoff: Backoff = { firstMs: 50, maxMs: 5_000 };
+/** Short at first: a runner starts together with the proxy that it calls, and a person waits for both. */
+export const reconnectBackoff: Backoff = { firstMs: 10, maxMs: 5_000 };
 
 /**
  * Exponential back-off with jitter: half of the delay is fixed, half is drawn.
