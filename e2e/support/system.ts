@@ -34,19 +34,24 @@ export const terminalResources = (session: object = {}): object[] => [
 export class System implements AsyncDisposable {
   readonly home: string;
   readonly #ownsHome: boolean;
+  readonly #as: readonly string[];
   #supervisor: ChildProcess | undefined;
   #admin: AdminClient | undefined;
   #agent: Agent | undefined;
   #said = "";
 
-  private constructor(home: string, ownsHome: boolean) {
+  private constructor(home: string, ownsHome: boolean, as: readonly string[]) {
     this.home = home;
     this.#ownsHome = ownsHome;
+    this.#as = as;
   }
 
-  /** @param home an existing folder, which stays; without it one is made and removed at the end. */
-  static async start(resources: readonly object[], home?: string): Promise<System> {
-    const system = new System(home ?? (await mkdtemp(join(tmpdir(), "copepod-e2e-"))), home === undefined);
+  /**
+   * @param home an existing folder, which stays; without it one is made and removed at the end.
+   * @param as a command that runs another one, as another user.
+   */
+  static async start(resources: readonly object[], home?: string, as: readonly string[] = []): Promise<System> {
+    const system = new System(home ?? (await mkdtemp(join(tmpdir(), "copepod-e2e-"))), home === undefined, as);
     await mkdir(join(system.home, "resources"));
     for (const [index, resource] of resources.entries()) await system.writeResource(`${index}.yaml`, resource);
     await system.up();
@@ -75,7 +80,8 @@ export class System implements AsyncDisposable {
 
   async up(): Promise<void> {
     this.#said = "";
-    const child = spawn(process.execPath, [cli, "up", "--home", this.home], {
+    const [program, ...args] = [...this.#as, process.execPath, cli, "up", "--home", this.home];
+    const child = spawn(program, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         PATH: process.env.PATH,

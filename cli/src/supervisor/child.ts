@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { endLine } from "@copepod/core/lifetime";
 import { createLastWords } from "./last-words.ts";
@@ -54,25 +55,31 @@ export function createStartChild(childrenFolder: string): StartChild {
   return ({ argv: [program = "", ...args], env, askedBy, alsoKill, log }) => {
     const child = spawn(program, args, { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
     const { pid } = child;
-    const ended = waitForExit(child, log);
+    const ended = waitForExit(child, log).then((exit) => (askedBy === "pipe" ? seenThrough(exit) : exit));
     const note = pid === undefined ? undefined : writeNote(childrenFolder, pid);
-    const exited = ended.finally(() => {
+    let aside: Promise<void> | undefined;
+    const exited = ended.then(async (exit) => {
       if (note) removeNote(note);
+      await aside;
+      return exit;
     });
     return {
       exited,
       terminate: () => (askedBy === "pipe" ? child.stdin.write(endLine) : child.kill("SIGTERM")),
       kill: () => {
-        if (alsoKill) runAside(alsoKill, env);
+        if (alsoKill) aside = runAside(alsoKill, env);
         if (pid !== undefined) killGroup(pid);
       },
     };
   };
 }
 
-/** Its outcome is seen by what ends. */
-function runAside([program = "", ...args]: readonly string[], env: Program["env"]): void {
-  spawn(program, args, { env, stdio: "ignore" }).on("error", () => {});
+/** Resolves when it has ended, however that was. */
+function runAside([program = "", ...args]: readonly string[], env: Program["env"]): Promise<void> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { env, stdio: "ignore" });
+    child.once("error", () => resolve()).once("exit", () => resolve());
+  });
 }
 
 /** Without its note, a child could not be ended by the next supervisor: it must not live. */
@@ -123,6 +130,20 @@ function waitForExit(child: ChildProcess, log: LogFile): Promise<Exit> {
     });
   });
 }
+
+/** A sandbox tells the signal that ended the program inside as shells do. */
+export function seenThrough(exit: Exit): Exit {
+  const signal = signalNames.get((exit.code ?? 0) - signalCodeBase);
+  return signal === undefined ? exit : { ...exit, code: null, signal };
+}
+
+const signalCodeBase = 128;
+
+const signalNames: ReadonlyMap<number, NodeJS.Signals> = new Map(
+  (["SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGABRT", "SIGBUS", "SIGKILL", "SIGSEGV", "SIGTERM"] as const).map(
+    (name) => [constants.signals[name], name],
+  ),
+);
 
 function killGroup(pid: number): void {
   try {

@@ -1,5 +1,5 @@
 import { mkdir, realpath, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { supervisorApi } from "@copepod/core/supervisor-api";
 import pino, { type Logger } from "pino";
@@ -14,9 +14,8 @@ import { openLogFile } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
 import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder, renewRunFolder } from "./run-folder.ts";
 import { chooseSandbox, type SandboxChoice } from "./sandbox/choose-sandbox.ts";
-import { installedCode } from "./sandbox/installed-code.ts";
+import { machinePlaces } from "./sandbox/machine-places.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
-import { systemMounts } from "./sandbox/system-mounts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { defaultGraces, type Graces, type Scripts } from "./supervisor-deps.ts";
 
@@ -118,12 +117,7 @@ function openSandbox({ config, uid, sandbox }: SupervisorOptions, home: HomeLayo
   const engines = { image: config.sandboxImage, env: engineEnvironment(config.own) };
   return chooseSandbox(sandbox, engines, {
     own: { uid, gid: process.getgid?.() ?? 0 },
-    machine: {
-      name: basename(run.folder),
-      system: systemMounts(),
-      readable: [process.execPath, ...installedCode(), config.harnessesDir],
-      hidden: [home.home, run.folder],
-    },
+    machine: machinePlaces(home, run, config.harnessesDir),
   });
 }
 

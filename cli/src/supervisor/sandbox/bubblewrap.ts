@@ -55,16 +55,19 @@ export function bubblewrapCommand({ tools, mounts, become, folder, program }: In
   if (!become) return [tools.bwrap, ...isolation, ...view, ...run];
   return [
     // A process in a user namespace may mount its own /proc only where it sees a whole one.
-    ...[tools.bwrap, "--die-with-parent", "--dev", "/dev", "--bind", "/proc", "/proc", ...view, "--"],
+    ...[tools.bwrap, ...dieTogether, "--dev", "/dev", "--bind", "/proc", "/proc", ...view, "--"],
     ...dropRights(tools.setpriv, become),
     ...[tools.bwrap, "--bind", "/", "/", ...isolation, ...run],
   ];
 }
 
 /**
- * All namespaces and no way to make another; no terminal to type into; /dev and /proc of its own. The death of our child
- * has to reach the last process: that of the outer bubblewrap does not survive the change of the user.
+ * The outer bubblewrap has given up root's rights when it dies, and could not signal another user. The first process of
+ * its pid namespace is still its own user; with that one the kernel ends all others.
  */
+const dieTogether: readonly string[] = ["--die-with-parent", "--unshare-pid"];
+
+/** All namespaces and no way to make another; no terminal to type into; /dev and /proc of its own. */
 const isolation: readonly string[] = [
   ...["--die-with-parent", "--unshare-all", "--unshare-user", "--disable-userns", "--new-session"],
   ...["--hostname", hostName, "--proc", "/proc", "--dev", "/dev"],

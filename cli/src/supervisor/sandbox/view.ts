@@ -53,8 +53,9 @@ export function etcTexts(
   home: string,
 ): Readonly<Record<(typeof etcFiles)[number], string>> {
   return {
-    passwd: `root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\nagent:x:${uid}:${gid}:agent:${home}:/bin/sh\n`,
-    group: `root:x:0:\nnogroup:x:65534:\nagent:x:${gid}:\n`,
+    // The first of two lines with one id counts.
+    passwd: `agent:x:${uid}:${gid}:agent:${home}:/bin/sh\nroot:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n`,
+    group: `agent:x:${gid}:\nroot:x:0:\nnogroup:x:65534:\n`,
     hosts: `127.0.0.1 localhost ${hostName}\n::1 localhost\n`,
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
   };
