@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { FakeRouter } from "../testing/fake-router.ts";
 import { runCli } from "../testing/run-cli.ts";
-import { checkFileSystem, checkNode, checkRoom } from "./doctor.ts";
+import { checkFileSystem, checkNode, checkRoom } from "./check-machine.ts";
+import { judgeSandbox } from "./check-sandbox.ts";
 
 describe("copepod doctor", () => {
   let home: string;
@@ -50,4 +51,30 @@ describe("copepod doctor", () => {
     }
     assert.equal(checkNode("26.10.0").state, "ok");
   });
+
+  it("names the harness that an agent group uses and that is not installed", async () => {
+    await mkdir(join(home, "resources"));
+    const group = { apiVersion: "copepod.dev/v1alpha1", kind: "AgentGroup", metadata: { name: "a" } };
+    await writeFile(
+      join(home, "resources", "a.yaml"),
+      JSON.stringify({ ...group, spec: { agent: { provider: "codex" } } }),
+    );
+    const { code, stdout } = await runCli(["doctor"], { home });
+    assert.equal(code, 1);
+    assert.match(stdout, /harnesses: an agent group uses codex.*\n.*copepod provider add codex/);
+  });
+
+  const settings = { maxUserNamespaces: "1000", unprivilegedClone: undefined, appArmorRestricts: undefined };
+  const failing = { works: false, missing: false, reason: "no" } as const;
+  for (const [sentence, probe, found, cure] of [
+    ["is missing", { ...failing, missing: true }, settings, /apt install bubblewrap/],
+    ["may make no namespaces", failing, { ...settings, maxUserNamespaces: "0" }, /user\.max_user_namespaces/],
+    ["is held back by a patched kernel", failing, { ...settings, unprivilegedClone: "0" }, /unprivileged_userns_clone/],
+    ["is held back by AppArmor", failing, { ...settings, appArmorRestricts: "1" }, /AppArmor/],
+    ["fails for another reason", failing, settings, /0\.8 or newer/],
+  ] as const) {
+    it(`has a cure for a bubblewrap that ${sentence}`, () => {
+      assert.match(judgeSandbox(probe, 1000, found).cure ?? "", cure);
+    });
+  }
 });
