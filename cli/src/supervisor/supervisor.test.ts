@@ -61,6 +61,19 @@ describe("a session that is wanted", () => {
     assert.notEqual(fresh?.tokenHash, old?.tokenHash);
   });
 
+  it("gives the proxy its rules in a file for itself, and new rules without a restart", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
+    const [proxy] = await until(async () => orNone(await test.started("proxy-helper-0123456789ab")), "the proxy");
+    const path = proxy?.env.COPEPOD_RULES_FILE ?? "";
+    assert.deepEqual(JSON.parse(await readFile(path, "utf8")), rules);
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.equal(proxy?.env.COPEPOD_KEYS_DIR, join(test.home, "keys"));
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules: { ...rules, group: "renamed" } });
+    assert.equal(JSON.parse(await readFile(path, "utf8")).group, "renamed");
+    assert.equal((await test.started("proxy-helper-0123456789ab")).length, 1);
+  });
+
   it("refuses an epoch before the last one", async () => {
     await using test = await startTestSystem();
     await test.supervisor.putWanted({ session, wanted: true, epoch: 2, group, rules });
