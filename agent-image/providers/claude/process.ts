@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { EventStream } from "../event-stream.ts";
 import type { ProviderDeps, ProviderUpstream } from "../provider.ts";
 import { archive } from "./archive.ts";
 import { toOptions } from "./options.ts";
@@ -15,7 +16,6 @@ import {
   type SpawnRequest,
   type UserMessage,
 } from "./sdk.ts";
-import { Stream } from "./stream.ts";
 
 /** The harness ends its tools when it is asked to end, and has this long for it. */
 const endGraceMs = 1_500;
@@ -45,7 +45,7 @@ export class ClaudeProcess {
   listener: Listener | undefined;
   readonly #deps: ProviderDeps;
   readonly #instructions: string;
-  readonly #input = new Stream<UserMessage>();
+  readonly #input = new EventStream<UserMessage>();
   readonly #query: Query;
   readonly #reading: Promise<void>;
   #session: string | undefined;

@@ -4,11 +4,11 @@ import { maxRetryAfterMs } from "@copepod/core/limits";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { Time } from "../../runner/time.ts";
+import { EventStream } from "../event-stream.ts";
 import type { PromptPart, ProviderEvent, Turn, TurnInput } from "../provider.ts";
 import { toFailure } from "./failure.ts";
 import type { ClaudeProcess, Listener } from "./process.ts";
 import type { SdkMessage, SdkResult } from "./sdk.ts";
-import { Stream } from "./stream.ts";
 
 /** The harness has this long to end a turn; then its process is ended. */
 const interruptMs = 2_500;
@@ -37,7 +37,7 @@ export interface TurnDeps {
  * own. So the turn ends when every part that was sent has been answered.
  */
 export class ClaudeTurn implements Turn, Listener {
-  readonly events = new Stream<ProviderEvent>();
+  readonly events = new EventStream<ProviderEvent>();
   readonly #deps: TurnDeps;
   /** Parts by their id that are not yet before the model. */
   readonly #unread = new Map<string, PromptPart>();

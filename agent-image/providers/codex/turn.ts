@@ -1,10 +1,10 @@
 import { CopepodError } from "@copepod/core/errors";
 import type { Logger } from "pino";
 import type { Time } from "../../runner/time.ts";
+import { EventStream } from "../event-stream.ts";
 import type { PromptPart, ProviderEvent, Turn } from "../provider.ts";
 import { Answer } from "./answer.ts";
 import { type AppServer, RefusedError, ServerLostError } from "./app-server.ts";
-import { EventQueue } from "./event-queue.ts";
 import { type Failed, toFailure } from "./failure.ts";
 import { mcpCallSeconds } from "./home.ts";
 import { writeContinuation } from "./instructions.ts";
@@ -44,7 +44,7 @@ export interface CodexTurnDeps {
 
 /** One turn of a thread. It ends when the server says so, or when the server is lost. */
 export class CodexTurn implements Turn {
-  readonly events = new EventQueue<ProviderEvent>();
+  readonly events = new EventStream<ProviderEvent>();
   readonly #deps: CodexTurnDeps;
   readonly #over = new AbortController();
   readonly #ended = Promise.withResolvers<void>();
@@ -122,7 +122,7 @@ export class CodexTurn implements Turn {
   #onNotification({ method, params }: Notification, session: OpenSession): void {
     const ours = threadParamsSchema.safeParse(params).data?.threadId === session.threadId;
     if (ours) this.#onOwn(method, params, session);
-    this.events.push(this.#alive);
+    this.events.write(this.#alive);
   }
 
   #onOwn(method: string, params: unknown, session: OpenSession): void {
@@ -174,9 +174,9 @@ export class CodexTurn implements Turn {
     const seqs = this.#given.get(name ?? "");
     if (!seqs) return;
     this.#answer.followUpCame();
-    this.events.push({ kind: "consumed", seqs });
+    this.events.write({ kind: "consumed", seqs });
     if (this.#steerable) return;
-    this.events.push({ kind: "continuation", value: writeContinuation(threadId, instructions) });
+    this.events.write({ kind: "continuation", value: writeContinuation(threadId, instructions) });
     this.#steerable = true;
     this.#steer();
   }
@@ -212,7 +212,8 @@ export class CodexTurn implements Turn {
   #finish(end: ProviderEvent): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
-    this.events.end(end);
+    this.events.write(end);
+    this.events.close();
     this.#ended.resolve();
   }
 }

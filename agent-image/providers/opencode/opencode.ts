@@ -1,6 +1,14 @@
 import { join } from "node:path";
-import type { Provider, ProviderDeps, ProviderFactory, ProviderUpstream, Turn, TurnInput } from "../provider.ts";
-import { EventQueue } from "./event-queue.ts";
+import { EventStream } from "../event-stream.ts";
+import type {
+  Provider,
+  ProviderDeps,
+  ProviderEvent,
+  ProviderFactory,
+  ProviderUpstream,
+  Turn,
+  TurnInput,
+} from "../provider.ts";
 import { type Failed, fail } from "./failure.ts";
 import { Server } from "./server.ts";
 import { prepareHome } from "./settings.ts";
@@ -75,7 +83,8 @@ class OpenCode implements Provider {
 }
 
 function failedTurn(failed: Failed): Turn {
-  const events = new EventQueue();
+  const events = new EventStream<ProviderEvent>();
   events.write(failed);
+  events.close();
   return { events, push: () => undefined, interrupt: async () => undefined };
 }

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { Time } from "../../runner/time.ts";
+import { EventStream } from "../event-stream.ts";
 import type { PromptPart, ProviderEvent, Turn, TurnInput } from "../provider.ts";
 import { Conversation } from "./conversation.ts";
-import { EventQueue } from "./event-queue.ts";
 import { type Failed, fail, type Retry, toFailure, toRetryFailure } from "./failure.ts";
 import type { Reply, Server } from "./server.ts";
 import { ownPartPrefix, type Signal } from "./signals.ts";
@@ -33,7 +33,7 @@ interface Place {
 
 /** One turn of a conversation: from its prompt until OpenCode is idle and has read all that was said. */
 export class OpenCodeTurn implements Turn {
-  readonly events = new EventQueue();
+  readonly events = new EventStream<ProviderEvent>();
   readonly #input: TurnInput;
   readonly #deps: TurnDeps;
   readonly #conversation = new Conversation();
@@ -91,7 +91,9 @@ export class OpenCodeTurn implements Turn {
 
   #write(event: ProviderEvent): void {
     this.events.write(event);
-    if (this.events.ended) this.#over.abort();
+    if (event.kind !== "result" && event.kind !== "failed") return;
+    this.events.close();
+    this.#over.abort();
   }
 
   /** Says what is not said yet, one after the other, so that OpenCode keeps the order. */

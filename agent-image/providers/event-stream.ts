@@ -1,5 +1,5 @@
 /** What callbacks write and a loop reads, in order. */
-export class Stream<T> implements AsyncIterable<T> {
+export class EventStream<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   readonly #end = Promise.withResolvers<void>();
   #ended = false;
