@@ -16,30 +16,28 @@ export interface AnswerHead {
 
 /** @param raw name, value, name, value … as it came from the network */
 export function readAnswerHead(status: number, raw: readonly (Buffer | string)[]): AnswerHead {
-  const all = raw.map((part) => (typeof part === "string" ? part : part.toString("latin1")));
   const headers: string[] = [];
-  const listed = new Set(
-    valuesOf(all, "connection")
-      .flatMap((value) => value.split(","))
-      .map((name) => name.trim().toLowerCase()),
-  );
-  for (let index = 0; index + 1 < all.length; index += 2) {
-    const name = (all[index] ?? "").toLowerCase();
-    if (!droppedHeaders.has(name) && !listed.has(name)) headers.push(all[index] ?? "", all[index + 1] ?? "");
+  const listed: string[] = [];
+  let contentType = "";
+  let encoding = "";
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const spelled = toText(raw[index]);
+    const name = spelled.toLowerCase();
+    const value = toText(raw[index + 1]);
+    if (name === "content-type") contentType = value.toLowerCase();
+    else if (name === "content-encoding") encoding += value.toLowerCase();
+    else if (name === "connection") listed.push(...value.split(",").map((option) => option.trim().toLowerCase()));
+    if (!droppedHeaders.has(name)) headers.push(spelled, value);
   }
-  const encoding = valuesOf(all, "content-encoding").join().toLowerCase();
-  return {
-    status,
-    headers,
-    contentType: (valuesOf(all, "content-type")[0] ?? "").toLowerCase(),
-    isEncoded: encoding !== "" && encoding !== "identity",
-  };
+  const isEncoded = encoding !== "" && encoding !== "identity";
+  return { status, headers: without(headers, listed), contentType, isEncoded };
 }
 
-function valuesOf(all: readonly string[], name: string): string[] {
-  const values: string[] = [];
-  for (let index = 0; index + 1 < all.length; index += 2) {
-    if (all[index]?.toLowerCase() === name) values.push(all[index + 1] ?? "");
-  }
-  return values;
+const toText = (part: Buffer | string | undefined): string =>
+  typeof part === "object" ? part.toString("latin1") : (part ?? "");
+
+/** The headers that `connection` names are about that connection too. */
+function without(headers: string[], listed: readonly string[]): readonly string[] {
+  if (listed.every((name) => name === "keep-alive" || name === "close")) return headers;
+  return headers.filter((_, index) => !listed.includes((headers[index - (index % 2)] ?? "").toLowerCase()));
 }

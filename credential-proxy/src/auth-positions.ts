@@ -4,6 +4,12 @@ import { CopepodError } from "@copepod/core/errors";
 const separators = /[-_.]/g;
 const fold = (name: string): string => name.toLowerCase().replace(separators, "");
 
+/** The name of a header, and what becomes of it. */
+interface Judged {
+  readonly folded: string;
+  readonly kind: "credential" | "dropped" | "kept";
+}
+
 /** About one connection or its framing, which the proxy makes anew. */
 const connectionHeaders = new Set(
   ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"]
@@ -20,6 +26,22 @@ const steeringHeaders = new Set(
 
 const credentialHeaders =
   /^(cookie2?|proxyauth.*|x?auth|x?token|x?key|authentication)$|(apikey|authorization|authtoken|accesstoken|privatetoken|sessiontoken|securitytoken|subscriptionkey|credentials?|secret|password|signature)$/;
+
+/** Clients use a few names over and over; whoever sends thousands of others gains nothing by it. */
+const judgedNames = new Map<string, Judged>();
+const maxJudgedNames = 500;
+
+function judge(name: string): Judged {
+  const known = judgedNames.get(name);
+  if (known) return known;
+  const folded = fold(name);
+  const isDropped = connectionHeaders.has(folded) || steeringHeaders.has(folded);
+  const kind = credentialHeaders.test(folded) ? "credential" : isDropped ? "dropped" : "kept";
+  const judged: Judged = { folded, kind };
+  if (judgedNames.size >= maxJudgedNames) judgedNames.clear();
+  judgedNames.set(name, judged);
+  return judged;
+}
 
 const credentialParameters =
   /^(x?key|x?token|x?auth|sig|jwt|bearer|cookie|passwd|pwd)$|(apikey|authorization|authtoken|accesstoken|idtoken|refreshtoken|privatetoken|sessiontoken|securitytoken|subscriptionkey|credentials?|secret|password|signature)$/;
@@ -41,22 +63,20 @@ export interface AuthCheck {
  * @throws CopepodError `credentialForeign`, or `unauthorized` when the placeholder is nowhere
  */
 export function cleanHeaders(rawHeaders: readonly string[], check: AuthCheck): string[] {
-  const injected = fold(check.injectHeader);
+  const injected = judge(check.injectHeader).folded;
   const listed = connectionListed(rawHeaders);
   const kept: string[] = [];
   let isAuthorized = false;
   forEachHeader(rawHeaders, (name, value) => {
-    const folded = fold(name);
-    if (folded === injected || credentialHeaders.test(folded)) {
+    const { folded, kind } = judge(name);
+    if (kind === "credential" || folded === injected) {
       const authenticates = judgeHeader(name, value, check);
       isAuthorized ||= authenticates;
-    } else if (!isDropped(folded) && !listed.has(name.toLowerCase())) kept.push(name, value);
+    } else if (kind === "kept" && !listed?.has(name.toLowerCase())) kept.push(name, value);
   });
   if (!isAuthorized) throw missing();
   return kept;
 }
-
-const isDropped = (folded: string): boolean => connectionHeaders.has(folded) || steeringHeaders.has(folded);
 
 /** @returns whether the header authenticates the caller. @throws CopepodError `credentialForeign` */
 function judgeHeader(name: string, value: string, { isPlaceholder }: AuthCheck): boolean {
@@ -90,10 +110,11 @@ function isCredential(parameter: string, isPlaceholder: AuthCheck["isPlaceholder
   return true;
 }
 
-function connectionListed(rawHeaders: readonly string[]): ReadonlySet<string> {
-  const listed = new Set<string>();
+function connectionListed(rawHeaders: readonly string[]): ReadonlySet<string> | undefined {
+  let listed: Set<string> | undefined;
   forEachHeader(rawHeaders, (name, value) => {
     if (name.toLowerCase() !== "connection") return;
+    listed ??= new Set();
     for (const option of value.split(",")) listed.add(option.trim().toLowerCase());
   });
   return listed;

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 
 /**
  * What stands for a credential's key in this session. A proxy that is restarted derives the same, so that a harness
@@ -35,4 +35,4 @@ export function createEqualityCheck(expected: string): (given: string) => boolea
   return (given) => timingSafeEqual(digest(given), expectedDigest);
 }
 
-const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+const digest = (text: string): Buffer => hash("sha256", text, "buffer");

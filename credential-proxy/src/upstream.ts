@@ -1,9 +1,7 @@
-import type { IncomingHttpHeaders } from "node:http";
-import type { Readable } from "node:stream";
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as startRequest } from "node:http";
+import { pipeline, type Readable } from "node:stream";
 import { CopepodError } from "@copepod/core/errors";
 import { longPollMs } from "@copepod/core/limits";
-import send from "undici/lib/api/api-request.js";
-import Pool from "undici/lib/dispatcher/pool.js";
 import type { TokenSource } from "./token.ts";
 
 /** An answer to a long poll may be this late before the router counts as gone. */
@@ -29,28 +27,37 @@ export interface Upstream extends AsyncDisposable {
   send(request: UpstreamRequest): Promise<UpstreamAnswer>;
 }
 
+/** With Node's own client, which is there anyway: that of undici would take 6 MB more in each session. */
 export function createUpstream(socketPath: string, token: TokenSource, connections: number): Upstream {
-  const pool = new Pool("http://router", {
-    socketPath,
-    connections,
-    headersTimeout: patienceMs,
-    bodyTimeout: patienceMs,
-  });
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
   return {
     async send(request) {
       const authorization = `Bearer ${await token()}`;
+      request.signal.throwIfAborted();
       try {
-        // The whole package would give the pool this method; a part of it is handed over.
-        const { statusCode, headers, body } = await send.call(pool, {
-          ...request,
-          headers: { ...request.headers, authorization },
-        });
-        return { status: statusCode, headers, body };
+        const headers = { ...request.headers, authorization };
+        const answer = await exchange({ ...request, headers }, { socketPath, agent });
+        return { status: answer.statusCode ?? 0, headers: answer.headers, body: answer };
       } catch (cause) {
         request.signal.throwIfAborted();
         throw new CopepodError("unavailable", "the router is not running or the connection to it broke", { cause });
       }
     },
-    [Symbol.asyncDispose]: () => pool.destroy(),
+    [Symbol.asyncDispose]: async () => agent.destroy(),
   };
+}
+
+function exchange(
+  { method, path, headers, body, signal }: UpstreamRequest,
+  { socketPath, agent }: { readonly socketPath: string; readonly agent: Agent },
+): Promise<IncomingMessage> {
+  const answered = Promise.withResolvers<IncomingMessage>();
+  const sending = startRequest({ socketPath, agent, method, path, headers, signal, timeout: patienceMs });
+  sending.once("response", answered.resolve);
+  // Later errors break the answer's body, which says so itself.
+  sending.on("error", answered.reject);
+  sending.once("timeout", () => sending.destroy(new Error("the router is silent")));
+  if (typeof body === "string") sending.end(body);
+  else pipeline(body, sending, () => undefined);
+  return answered.promise;
 }

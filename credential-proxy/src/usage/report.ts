@@ -23,6 +23,7 @@ export class UsageReport {
   readonly #waiting: UsageEntry[] = [];
   #sending: Promise<void> | undefined;
   #lost = 0;
+  #stopGathering: (() => void) | undefined;
   readonly #ending = new AbortController();
 
   constructor(deps: UsageReportDeps) {
@@ -36,6 +37,7 @@ export class UsageReport {
       this.#lost++;
     }
     this.#sending ??= this.#sendAll();
+    if (this.#waiting.length >= maxUsageEntries) this.#stopGathering?.();
   }
 
   /** Tells what is left without waiting for more. Gives up when the signal aborts. */
@@ -51,7 +53,7 @@ export class UsageReport {
 
   async #sendAll(): Promise<void> {
     const { signal } = this.#ending;
-    await delay(gatherMs, undefined, { signal, ref: false }).catch(() => undefined);
+    await this.#gather(signal);
     for (let failures = 0; this.#waiting.length > 0 && !signal.aborted; ) {
       if (await this.#sendBatch(signal)) failures = 0;
       else {
@@ -62,8 +64,17 @@ export class UsageReport {
     this.#sending = undefined;
   }
 
+  /** Waits for more, until there is enough for a report. */
+  async #gather(signal: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    this.#stopGathering = () => enough.abort();
+    const either = AbortSignal.any([signal, enough.signal]);
+    await delay(gatherMs, undefined, { signal: either, ref: false }).catch(() => undefined);
+    this.#stopGathering = undefined;
+  }
+
   async #sendBatch(signal: AbortSignal): Promise<boolean> {
-    const entries = this.#waiting.slice(0, maxUsageEntries);
+    const entries = this.#waiting.splice(0, maxUsageEntries);
     try {
       await this.#deps.mailbox.usage({ entries }, { signal });
     } catch (error) {
@@ -71,11 +82,11 @@ export class UsageReport {
       // Asking again would not change what the router thinks of it.
       const isRefused = code === "invalid";
       this.#deps.log[isRefused ? "warn" : "debug"]({ code, entries: entries.length }, "usage not reported");
-      if (!isRefused) return false;
+      if (!isRefused) {
+        this.#waiting.unshift(...entries);
+        return false;
+      }
     }
-    const told = new Set(entries);
-    const left = this.#waiting.filter((entry) => !told.has(entry));
-    this.#waiting.splice(0, this.#waiting.length, ...left);
     if (this.#lost > 0) this.#deps.log.warn({ entries: this.#lost }, "usage was lost while the router was away");
     this.#lost = 0;
     return true;

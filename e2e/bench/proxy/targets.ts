@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { environment } from "@copepod/core/environment";
 import { CopepodError } from "@copepod/core/errors";
+import { mailboxApi, type SessionContext } from "@copepod/core/mailbox-api";
 import type { ProxyRules } from "@copepod/core/proxy-rules";
 import { nodeFlags } from "@copepod/credential-proxy/node-flags";
 import { createPlaceholders } from "@copepod/credential-proxy/placeholder";
@@ -104,10 +105,23 @@ async function startNginx(stack: AsyncDisposableStack, folder: string, port: num
   return socketPath;
 }
 
+const context: SessionContext = {
+  version: "1",
+  session: "default/bench",
+  group: "bench",
+  provider: "none",
+  agent: { mcpServers: [], skills: [] },
+  maxMessagesPerPrompt: 10,
+  timeZone: "UTC",
+  instructions: "",
+  destinations: [],
+};
+
 /** The router, as far as the proxy needs it. */
 async function startMailbox(stack: AsyncDisposableStack, socketPath: string): Promise<void> {
   const server = createServer((request, response) => {
-    request.resume().once("end", () => response.end("{}"));
+    const answer = request.url === mailboxApi.context.path ? JSON.stringify(context) : "{}";
+    request.resume().once("end", () => response.end(answer));
   }).listen(socketPath);
   await once(server, "listening");
   stack.defer(() => {
