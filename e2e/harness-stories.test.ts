@@ -4,5 +4,5 @@ import { isLoopbackOnly, loopbackOnlyGate, rerunLoopbackOnly } from "./support/l
 const gate = loopbackOnlyGate();
 if (isLoopbackOnly() || gate !== undefined) {
   const { tellStories } = await import("./harness/tell.ts");
-  tellStories({ all: false, network: gate });
+  await tellStories({ all: false, network: gate });
 } else await rerunLoopbackOnly();

@@ -1,4 +1,4 @@
 import { loopbackOnlyGate } from "../support/loopback-only.ts";
 import { tellStories } from "./tell.ts";
 
-tellStories({ all: true, network: loopbackOnlyGate() });
+await tellStories({ all: true, network: loopbackOnlyGate() });

@@ -12,7 +12,8 @@ const shownLogLines = 40;
 export const instructions = "You live in a tide pool and are never in a hurry.";
 
 /** Distinct enough to be found wherever it leaks to. */
-const newKey = (): string => `real-key-${crypto.randomUUID()}`;
+export const keyPrefix = "the-real-key-";
+const newKey = (): string => keyPrefix + crypto.randomUUID();
 
 const keyFolder = (home: string): string => join(home, "keys", secret);
 
