@@ -8,11 +8,17 @@ interface Registered {
   readonly load: () => Promise<ProviderFactory>;
   /** What has to be installed. A provider with a harness runs commands, and so needs a sandbox. */
   readonly harness?: HarnessName;
+  /** Reads what of the harness runs in our process. */
+  readonly preload?: (harnessDir: string) => Promise<unknown>;
 }
 
 const providers: Readonly<Record<string, Registered>> = {
   demo: { load: async () => (await import("./demo.ts")).createDemo },
-  claude: { load: async () => (await import("./claude/claude.ts")).createClaude, harness: "claude" },
+  claude: {
+    load: async () => (await import("./claude/claude.ts")).createClaude,
+    harness: "claude",
+    preload: async (harnessDir) => await (await import("./claude/sdk.ts")).loadSdk(harnessDir),
+  },
   codex: { load: async () => (await import("./codex/codex.ts")).createCodex, harness: "codex" },
   opencode: { load: async () => (await import("./opencode/opencode.ts")).createOpenCode, harness: "opencode" },
 };
@@ -54,4 +60,14 @@ function harnessDirOf(harness: HarnessName, { sandbox, harnessesDir }: ProviderP
     );
   }
   return harnessFolder(harnessesDir, harness);
+}
+
+/** Reads the code of all providers that could run here. @param harnessesDir folder of installed harnesses */
+export async function preloadProviders(harnessesDir: string | undefined): Promise<void> {
+  for (const { load, harness, preload } of Object.values(providers)) {
+    await load();
+    if (preload && harness && harnessesDir !== undefined && isInstalled(harnessesDir, harness)) {
+      await preload(harnessFolder(harnessesDir, harness));
+    }
+  }
 }

@@ -16,8 +16,10 @@ export interface HomeLayout {
   readonly received: string;
   /** One folder per secret, one file per key. */
   readonly keys: string;
-  /** Compiled code of the programs that are trusted; the agent's process has a cache of its own. */
+  /** Compiled code of the programs that are trusted. */
   readonly cache: string;
+  /** Compiled code of the runner: written by the supervisor alone, only read by sessions. */
+  readonly runnerCache: string;
   readonly lock: string;
   /** Symbolic link to the run folder of the supervisor that was started last. */
   readonly runLink: string;
@@ -31,6 +33,7 @@ export function homeLayout(home: string): HomeLayout {
     received: join(home, "received"),
     keys: join(home, "keys"),
     cache: join(home, "cache"),
+    runnerCache: join(home, "cache", "runner"),
     lock: join(home, "supervisor.lock"),
     runLink: join(home, "run"),
   };

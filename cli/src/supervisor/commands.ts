@@ -121,7 +121,7 @@ export function proxyEnvironment(
 }
 
 export function runnerEnvironment(
-  { harnessesDir }: Places,
+  { home, harnessesDir }: Places,
   folders: PairFolders,
   { placeholder, sandbox }: { readonly placeholder: string; readonly sandbox: SandboxKind },
 ): Record<string, string> {
@@ -134,7 +134,7 @@ export function runnerEnvironment(
     [environment.agentDir]: folders.agentDir,
     [environment.instructionsDir]: folders.instructions,
     HOME: join(folders.workspace, "home"),
-    // Whoever writes a cache decides what its readers run: the agent's process shares none with the others.
-    [compileCache]: join(folders.workspace, "home", ".cache", "node"),
+    // Whoever writes a cache decides what its readers run: sessions only read this one.
+    [compileCache]: home.runnerCache,
   };
 }

@@ -13,6 +13,7 @@ import { takeLock } from "./lock.ts";
 import { openLogFile } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
 import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder, renewRunFolder } from "./run-folder.ts";
+import { fillRunnerCache } from "./runner-cache.ts";
 import { chooseSandbox, type SandboxChoice } from "./sandbox/choose-sandbox.ts";
 import { machinePlaces } from "./sandbox/machine-places.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
@@ -48,6 +49,7 @@ export interface OpenSupervisor {
  */
 export async function openSupervisor(options: SupervisorOptions): Promise<OpenSupervisor> {
   const { config, uid } = options;
+  const { harnessesDir } = config;
   await mkdir(config.home, { recursive: true, mode: 0o700 });
   const home = homeLayout(await realpath(config.home));
   await mkdir(home.logs, { recursive: true, mode: 0o700 });
@@ -61,12 +63,13 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     if (orphans > 0) log.warn({ orphans }, "processes of a killed supervisor ended");
     const sandbox = await openSandbox(options, home, run);
     log.info({ sandbox: sandbox.kind }, "sandbox of sessions");
+    const childEnvironment = commonEnvironment(config.own, config.logLevel);
     let server: LastingServer | undefined;
     const supervisor = new Supervisor({
-      places: { home, run, logLevel: config.logLevel, harnessesDir: config.harnessesDir },
+      places: { home, run, logLevel: config.logLevel, harnessesDir },
       scripts: options.scripts ?? installedScripts(),
       sandbox,
-      childEnvironment: commonEnvironment(config.own, config.logLevel),
+      childEnvironment,
       graces: options.graces ?? defaultGraces,
       startChild: createStartChild(run.children),
       ensureRunFolder: () => {
@@ -86,8 +89,10 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     await linkRunFolder(home, run.folder);
     log.info({ home: home.home, run: run.folder }, "supervisor started");
     supervisor.startRouter();
+    const cache = fillRunnerCache({ harnessesDir, folder: home.runnerCache, env: childEnvironment, log });
     const closeAll = async () => {
       await supervisor.close();
+      await cache[Symbol.asyncDispose]();
       await server?.[Symbol.asyncDispose]();
       log.info("supervisor ended");
       await rm(run.folder, { recursive: true, force: true });

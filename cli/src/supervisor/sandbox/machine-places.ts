@@ -10,6 +10,7 @@ export const machinePlaces = (home: HomeLayout, run: RunLayout, harnessesDir: st
   system: systemMounts(),
   readable: [process.execPath, ...installedCode(), harnessesDir],
   hidden: [home.home, run.folder],
+  runnerCache: home.runnerCache,
 });
 
 /** Folders with the code that a session's processes run, wherever npm has put it. */

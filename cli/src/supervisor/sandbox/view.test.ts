@@ -8,6 +8,7 @@ const machine = {
   system: [{ kind: "read", path: "/usr" } as const],
   readable: ["/repository/agent-image"],
   hidden: ["/repository/.home", "/run/x"],
+  runnerCache: "/repository/.home/cache/runner",
 };
 const own = "/repository/.home/volumes/g";
 const session = {

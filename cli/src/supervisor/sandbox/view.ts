@@ -29,6 +29,8 @@ export interface MachinePlaces {
   readonly readable: readonly string[];
   /** Folders of which a session sees only what is named one by one: the home, the run folder. */
   readonly hidden: readonly string[];
+  /** Compiled code of the runner. */
+  readonly runnerCache: string;
 }
 
 /** Everything that one session sees, parents before children: of two mounts the more special one wins. */
