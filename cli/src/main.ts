@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { CommanderError } from "commander";
 import { readConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -10,7 +10,7 @@ import { buildProgram } from "./program.ts";
 const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-const user = userInfo();
+const user = whoAmI();
 
 const program = buildProgram({
   io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
@@ -47,4 +47,14 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+}
+
+/** A user that the system has no name for, as in a container, is called by its number. */
+function whoAmI(): { readonly username: string; readonly homedir: string; readonly uid: number } {
+  try {
+    return userInfo();
+  } catch {
+    const uid = process.getuid?.() ?? 0;
+    return { username: `user-${uid}`, homedir: homedir(), uid };
+  }
 }
