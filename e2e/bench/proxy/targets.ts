@@ -151,6 +151,7 @@ async function startProxy(stack: AsyncDisposableStack, folder: string, port: num
     spawn(process.execPath, [...nodeFlags, proxyMain], { env, stdio: ["ignore", "ignore", "inherit"] });
   // The first end fills the compile cache, as it is filled on every machine but a new one.
   const first = start();
+  endWith(stack, first);
   await until("the proxy serves", () => connects(socketPath));
   await end(first);
   const child = start();
