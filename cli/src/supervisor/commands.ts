@@ -11,7 +11,7 @@ const passedOn = [
 ];
 
 /** Where Node keeps compiled code between starts: a third less memory, and a faster start. */
-const compileCache = "NODE_COMPILE_CACHE";
+export const compileCache = "NODE_COMPILE_CACHE";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -8,12 +8,12 @@ import { type HomeLayout, homeLayout, type RunLayout, runFolderFor, runLayout } 
 import { type ApiServer, serveApi } from "../http/serve-api.ts";
 import { createStartChild } from "./child.ts";
 import { commonEnvironment, engineEnvironment } from "./commands.ts";
+import { compileAhead } from "./compiled-code.ts";
 import { type LastingServer, serveLasting } from "./lasting-server.ts";
 import { takeLock } from "./lock.ts";
 import { openLogFile } from "./log-file.ts";
 import { endOrphans } from "./orphans.ts";
 import { isOwnFolder, linkedRunFolder, linkRunFolder, prepareRunFolder, renewRunFolder } from "./run-folder.ts";
-import { fillRunnerCache } from "./runner-cache.ts";
 import { chooseSandbox, type SandboxChoice } from "./sandbox/choose-sandbox.ts";
 import { machinePlaces } from "./sandbox/machine-places.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
@@ -89,10 +89,10 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     await linkRunFolder(home, run.folder);
     log.info({ home: home.home, run: run.folder }, "supervisor started");
     supervisor.startRouter();
-    const cache = fillRunnerCache({ harnessesDir, folder: home.runnerCache, env: childEnvironment, log });
+    const compiling = compileAhead({ home, harnessesDir, env: childEnvironment, log });
     const closeAll = async () => {
       await supervisor.close();
-      await cache[Symbol.asyncDispose]();
+      await compiling[Symbol.asyncDispose]();
       await server?.[Symbol.asyncDispose]();
       log.info("supervisor ended");
       await rm(run.folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Sandbox as SandboxKind } from "@copepod/agent-image/runner/config";
 import type { Program } from "../child.ts";
 import type { PairFolders } from "../commands.ts";
-import { runnerCacheMounts } from "../runner-cache.ts";
+import { compiledCodeMounts } from "../compiled-code.ts";
 import { bubblewrapCommand, type Tools } from "./bubblewrap.ts";
 import { type Identity, identityOf } from "./identity.ts";
 import { giveFolders, makeFolders, takeFoldersBack } from "./own-folders.ts";
@@ -63,7 +63,7 @@ export function bubblewrapSandbox(tools: Tools, { own, machine }: InsideMachine)
     },
     command(session, { script, env }) {
       const readable = machine.readable.filter((path) => existsSync(path));
-      const cache = runnerCacheMounts(machine.runnerCache, own.uid, (identity(session) ?? own).uid);
+      const cache = compiledCodeMounts(machine.runnerCache, own.uid, (identity(session) ?? own).uid);
       const system = [...machine.system, ...cache];
       return {
         argv: bubblewrapCommand({

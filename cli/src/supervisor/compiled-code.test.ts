@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fillRunnerCache, runnerCacheMounts } from "./runner-cache.ts";
+import { compileAhead, compiledCodeMounts } from "./compiled-code.ts";
 
-describe("the compiled code of runners", () => {
+describe("code that is compiled ahead", () => {
   let home = "";
   const warnings: unknown[] = [];
   const log = { warn: (fields: unknown) => void warnings.push(fields) };
@@ -16,12 +16,13 @@ describe("the compiled code of runners", () => {
 
   after(() => rm(home, { recursive: true }));
 
-  it("is made by us, where others can read it", async () => {
-    const folder = join(home, "made");
-    const filling = fillRunnerCache({ harnessesDir: join(home, "none"), folder, env: {}, log });
-    await filling.done;
+  it("is that of proxy and runner, and what the runner loads can be read by others", async () => {
+    const places = { cache: join(home, "made"), runnerCache: join(home, "made", "runner") };
+    const compiling = compileAhead({ home: places, harnessesDir: join(home, "none"), env: {}, log });
+    await compiling.done;
     assert.deepEqual(warnings, []);
-    const [mount, ...more] = runnerCacheMounts(folder, process.getuid?.() ?? 0, 4_711);
+    assert.equal(compiledCodeMounts(places.cache, process.getuid?.() ?? 0, 4_711).length, 1);
+    const [mount, ...more] = compiledCodeMounts(places.runnerCache, process.getuid?.() ?? 0, 4_711);
     assert.deepEqual(more, []);
     assert.ok(mount?.kind === "read" && mount.from !== undefined && mount.path.endsWith("-4711"));
     const [compiled = ""] = await readdir(mount.from);
@@ -34,15 +35,16 @@ describe("the compiled code of runners", () => {
       await mkdir(join(folder, name), { recursive: true });
     }
     const name = `${process.version}-x64-1`;
-    assert.deepEqual(runnerCacheMounts(folder, 7, 8), [
+    assert.deepEqual(compiledCodeMounts(folder, 7, 8), [
       { kind: "read", path: join(folder, `${name}-8`), from: join(folder, `${name}-7`) },
     ]);
-    assert.deepEqual(runnerCacheMounts(join(folder, "gone"), 7, 8), []);
+    assert.deepEqual(compiledCodeMounts(join(folder, "gone"), 7, 8), []);
   });
 
   it("is not waited for when the system ends", async () => {
-    const filling = fillRunnerCache({ harnessesDir: "", folder: join(home, "ended"), env: {}, log });
-    await filling[Symbol.asyncDispose]();
+    const places = { cache: join(home, "ended"), runnerCache: join(home, "ended", "runner") };
+    const compiling = compileAhead({ home: places, harnessesDir: "", env: {}, log });
+    await compiling[Symbol.asyncDispose]();
     assert.deepEqual(warnings, []);
   });
 });
