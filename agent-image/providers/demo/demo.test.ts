@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
 import type { MailboxMessage } from "@copepod/core/messages";
-import { parseOutput } from "../runner/output.ts";
-import { formatFollowUp, formatPrompt } from "../runner/prompt.ts";
-import { FakeTime, settle } from "../runner/testing/fake-time.ts";
-import { realTime, type Time } from "../runner/time.ts";
+import { parseOutput } from "../../runner/output.ts";
+import { formatFollowUp, formatPrompt } from "../../runner/prompt.ts";
+import { FakeTime, settle } from "../../runner/testing/fake-time.ts";
+import { realTime, type Time } from "../../runner/time.ts";
+import { type ProviderHarness, providerContract } from "../provider.contract.ts";
+import type { Provider, ProviderEvent } from "../provider.ts";
+import { bareDeps } from "../testing/bare-deps.ts";
 import { createDemo } from "./demo.ts";
-import { type ProviderHarness, providerContract } from "./provider.contract.ts";
-import type { Provider, ProviderEvent } from "./provider.ts";
-import { bareDeps } from "./testing/bare-deps.ts";
 
 async function createHarness(time: Time = realTime) {
   const agentDir = await mkdtemp(join(tmpdir(), "copepod-demo-"));
