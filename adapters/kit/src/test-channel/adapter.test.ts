@@ -17,7 +17,7 @@ const faults: Readonly<Record<SendScript, SendFault>> = {
   hanging: { kind: "hang", shown: false },
 };
 
-async function harness(options: PlatformOptions): Promise<ContractPlatform> {
+async function rig(options: PlatformOptions): Promise<ContractPlatform> {
   const platform = await startPlatform(options);
   const ids: string[] = [];
   return {
@@ -35,10 +35,10 @@ async function harness(options: PlatformOptions): Promise<ContractPlatform> {
   };
 }
 
-adapterContract("test, with a history that knows keys", testChannelPackage(), () => harness({}));
-adapterContract("test, with a history of texts", testChannelPackage(), () => harness({ keysInHistory: false }));
+adapterContract("test, with a history that knows keys", testChannelPackage(), () => rig({}));
+adapterContract("test, with a history of texts", testChannelPackage(), () => rig({ keysInHistory: false }));
 adapterContract("test, with native idempotency", testChannelPackage({ idempotentSend: "native", history: false }), () =>
-  harness({ idempotentSends: true }),
+  rig({ idempotentSends: true }),
 );
 
 describe("the test channel", () => {
