@@ -1,26 +1,24 @@
 import { CopepodError } from "@copepod/core/errors";
 import { type HarnessName, harnessFolder, isInstalled } from "../harnesses/harness.ts";
 import type { Sandbox } from "../runner/config.ts";
+import { isProvider, knownProviders, type ProviderName, providerNeeds } from "./needs.ts";
 import type { Provider, ProviderDeps, ProviderFactory } from "./provider.ts";
 
 interface Registered {
   /** Read when it is first used: a session pays only for its own provider. */
   readonly load: () => Promise<ProviderFactory>;
-  /** What has to be installed. A provider with a harness runs commands, and so needs a sandbox. */
-  readonly harness?: HarnessName;
   /** Reads what of the harness runs in our process. */
   readonly preload?: (harnessDir: string) => Promise<unknown>;
 }
 
-const providers: Readonly<Record<string, Registered>> = {
+const providers: Readonly<Record<ProviderName, Registered>> = {
   demo: { load: async () => (await import("./demo/demo.ts")).createDemo },
   claude: {
     load: async () => (await import("./claude/claude.ts")).createClaude,
-    harness: "claude",
     preload: async (harnessDir) => await (await import("./claude/sdk.ts")).loadSdk(harnessDir),
   },
-  codex: { load: async () => (await import("./codex/codex.ts")).createCodex, harness: "codex" },
-  opencode: { load: async () => (await import("./opencode/opencode.ts")).createOpenCode, harness: "opencode" },
+  codex: { load: async () => (await import("./codex/codex.ts")).createCodex },
+  opencode: { load: async () => (await import("./opencode/opencode.ts")).createOpenCode },
 };
 
 /** What the machine offers to providers. */
@@ -36,13 +34,13 @@ export async function createProvider(
   deps: Omit<ProviderDeps, "harnessDir">,
   place: ProviderPlace,
 ): Promise<Provider> {
-  const registered = Object.hasOwn(providers, name) ? providers[name] : undefined;
-  if (!registered) {
-    const known = Object.keys(providers).join(", ");
-    throw new CopepodError("providerMissing", `there is no provider ${JSON.stringify(name)}; there are: ${known}`);
+  if (!isProvider(name)) {
+    const message = `there is no provider ${JSON.stringify(name)}; there are: ${knownProviders}`;
+    throw new CopepodError("providerMissing", message);
   }
-  const harnessDir = registered.harness ? harnessDirOf(registered.harness, place) : "";
-  const create = await registered.load();
+  const { harness } = providerNeeds[name];
+  const harnessDir = harness ? harnessDirOf(harness, place) : "";
+  const create = await providers[name].load();
   return await create({ ...deps, harnessDir });
 }
 
@@ -64,7 +62,9 @@ function harnessDirOf(harness: HarnessName, { sandbox, harnessesDir }: ProviderP
 
 /** Reads the code of all providers that could run here. @param harnessesDir folder of installed harnesses */
 export async function preloadProviders(harnessesDir: string | undefined): Promise<void> {
-  for (const { load, harness, preload } of Object.values(providers)) {
+  for (const name of Object.keys(providers).filter(isProvider)) {
+    const { load, preload } = providers[name];
+    const { harness } = providerNeeds[name];
     await load();
     if (preload && harness && harnessesDir !== undefined && isInstalled(harnessesDir, harness)) {
       await preload(harnessFolder(harnessesDir, harness));

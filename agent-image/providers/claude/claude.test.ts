@@ -129,8 +129,8 @@ describe("Claude", { skip, timeout }, () => {
     await using real = await makeRealProvider("claude", { apis: ["OpenAI"] });
     const last = (await Array.fromAsync(begin(real.provider, "hello").events)).at(-1);
     assert.ok(last?.kind === "failed");
-    assert.equal(last.class, "auth");
-    assert.match(last.message, /no credential for an Anthropic API; name one in spec\.credentials/);
+    assert.equal(last.class, "permanent");
+    assert.match(last.message, /no Credential that claude can use; .*Anthropic in spec\.credentials/);
   });
 
   it("keeps what a compaction takes from the model", async () => {

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { CopepodError } from "@copepod/core/errors";
+import { findUpstream, upstreamMissing } from "../needs.ts";
 import type { Provider, ProviderDeps, ProviderFactory, Turn, TurnInput } from "../provider.ts";
 import { configDirOf, tempDirOf } from "./options.ts";
 import { ClaudeProcess } from "./process.ts";
@@ -49,13 +50,8 @@ class Claude implements Provider {
   }
 
   async #open({ instructions, continuation }: TurnInput): Promise<ClaudeProcess> {
-    const upstream = this.#deps.upstreams.find(({ api }) => api === "Anthropic");
-    if (!upstream) {
-      throw new CopepodError(
-        "providerAuth",
-        "the agent group has no credential for an Anthropic API; name one in spec.credentials",
-      );
-    }
+    const upstream = findUpstream("claude", this.#deps.upstreams);
+    if (!upstream) throw new CopepodError("providerFailed", upstreamMissing("claude"));
     if (this.#process?.fits({ instructions, continuation })) return this.#process;
     await this.#process?.end();
     if (this.#closed) throw new Error("the provider is closed");

@@ -24,7 +24,7 @@ type Init = Extract<SdkMessage, { type: "system" }>;
 const stopped: Failed = { kind: "failed", class: "transient", message: "The turn was stopped." };
 
 export interface TurnDeps {
-  /** @throws CopepodError `providerAuth` */
+  /** @throws CopepodError `providerFailed` when nothing but another setting helps */
   readonly open: () => Promise<ClaudeProcess>;
   readonly time: Time;
   /** UTC milliseconds: some APIs name the time at which they answer again. */
@@ -76,7 +76,7 @@ export class ClaudeTurn implements Turn, Listener {
       if (process.ended) this.onExit();
     } catch (error) {
       this.#deps.log.warn({ err: error }, "the harness can't be started");
-      if (error instanceof CopepodError) this.#end({ kind: "failed", class: "auth", message: error.message });
+      if (error instanceof CopepodError) this.#end({ kind: "failed", class: "permanent", message: error.message });
       else this.#end({ kind: "failed", class: "transient", message: "The harness could not be started." });
     }
   }

@@ -103,7 +103,7 @@ describe("codex", { skip: gate ?? false, timeout: timeoutMs }, () => {
   it("says what to do without a credential for an OpenAI API", async () => {
     await using made = await make({ apis: ["Anthropic"] });
     const { end } = await ask(made.provider, "hello");
-    assert.ok(end.kind === "failed" && end.class === "auth" && end.message.includes("spec.credentials"));
+    assert.ok(end.kind === "failed" && end.class === "permanent" && end.message.includes("spec.credentials"));
   });
 
   it("says that it is not installed for this machine", async () => {

@@ -1,4 +1,5 @@
 import type { Effort } from "@copepod/core/agent";
+import { findUpstream, upstreamMissing } from "../needs.ts";
 import type { Provider, ProviderDeps, ProviderFactory, ProviderUpstream, Turn, TurnInput } from "../provider.ts";
 import { AppServer, RefusedError, ServerLostError } from "./app-server.ts";
 import type { Failed } from "./failure.ts";
@@ -11,8 +12,8 @@ const efforts: Readonly<Record<Effort, string>> = { Low: "low", Medium: "medium"
 
 const noCredential: Failed = {
   kind: "failed",
-  class: "auth",
-  message: "the agent group has no credential for an OpenAI API; name one in spec.credentials",
+  class: "permanent",
+  message: upstreamMissing("codex"),
 };
 
 /** Codex, by its `app-server`: one process and one thread, kept between turns. */
@@ -30,7 +31,7 @@ class Codex implements Provider {
 
   constructor(deps: ProviderDeps) {
     this.#deps = deps;
-    this.#upstream = deps.upstreams.find(({ api }) => api === "OpenAI");
+    this.#upstream = findUpstream("codex", deps.upstreams);
   }
 
   start(input: TurnInput): Turn {

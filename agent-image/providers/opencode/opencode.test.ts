@@ -76,8 +76,8 @@ describe("the settings of OpenCode", () => {
   it("asks for a credential and for a model before it starts anything", async () => {
     for (const upstreams of [[], [{ ...upstream, subscription: true }]]) {
       const { failed } = await ask(await createOpenCode({ ...bareDeps("/nowhere"), model, upstreams }), "hello");
-      assert.equal(failed?.class, "auth");
-      assert.match(failed.message, /no credential .* spec\.credentials/);
+      assert.equal(failed?.class, "permanent");
+      assert.match(failed.message, /no Credential .*Anthropic or OpenAI and no subscription in spec\.credentials/);
     }
     const modelless = await createOpenCode({ ...bareDeps("/nowhere"), upstreams: [upstream] });
     assert.deepEqual((await ask(modelless, "hello")).events, [

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { EventStream } from "../event-stream.ts";
+import { findUpstream, upstreamMissing } from "../needs.ts";
 import type {
   Provider,
   ProviderDeps,
@@ -16,10 +17,7 @@ import { OpenCodeTurn } from "./turn.ts";
 
 const binary = join("node_modules", "opencode-linux-x64", "bin", "opencode");
 
-const noUpstream = fail(
-  "auth",
-  "the agent group has no credential with an API key that OpenCode can use (Anthropic or OpenAI, no subscription); name one in spec.credentials",
-);
+const noUpstream = fail("permanent", upstreamMissing("opencode"));
 const noModel = fail("permanent", "the provider opencode needs spec.agent.model");
 
 /**
@@ -39,8 +37,7 @@ class OpenCode implements Provider {
 
   constructor(deps: ProviderDeps) {
     this.#deps = deps;
-    // OpenCode can't speak like a harness that is logged in to a subscription.
-    this.#upstream = deps.upstreams.find(({ subscription }) => !subscription);
+    this.#upstream = findUpstream("opencode", deps.upstreams);
   }
 
   start(input: TurnInput): Turn {
