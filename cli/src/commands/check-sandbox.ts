@@ -9,16 +9,24 @@ export interface NamespaceSettings {
   readonly appArmorRestricts: string | undefined;
 }
 
-/** Whether sessions can be kept apart from this machine. */
-export async function checkSandbox(uid: number): Promise<Finding> {
-  return judgeSandbox(await probeBubblewrap(uid), uid, {
-    maxUserNamespaces: setting("user/max_user_namespaces"),
-    unprivilegedClone: setting("kernel/unprivileged_userns_clone"),
-    appArmorRestricts: setting("kernel/apparmor_restrict_unprivileged_userns"),
-  });
+/** Whether sessions can be kept apart from this machine. @param isNeeded an agent group has a provider that runs commands */
+export async function checkSandbox(uid: number, isNeeded: boolean): Promise<Finding> {
+  return judgeSandbox(
+    await probeBubblewrap(uid),
+    { uid, isNeeded },
+    {
+      maxUserNamespaces: setting("user/max_user_namespaces"),
+      unprivilegedClone: setting("kernel/unprivileged_userns_clone"),
+      appArmorRestricts: setting("kernel/apparmor_restrict_unprivileged_userns"),
+    },
+  );
 }
 
-export function judgeSandbox(probe: Probe, uid: number, settings: NamespaceSettings): Finding {
+export function judgeSandbox(
+  probe: Probe,
+  { uid, isNeeded }: { readonly uid: number; readonly isNeeded: boolean },
+  settings: NamespaceSettings,
+): Finding {
   if (probe.works) {
     const who = uid === 0 ? "each session is a user of its own" : "sessions are this user, in namespaces of their own";
     return { check: "sandbox", state: "ok", detail: `bubblewrap works; ${who}` };
@@ -26,7 +34,7 @@ export function judgeSandbox(probe: Probe, uid: number, settings: NamespaceSetti
   const detail = `bubblewrap does not work: ${probe.reason}. Agents that run commands are refused; the demo runs none`;
   return {
     check: "sandbox",
-    state: "info",
+    state: isNeeded ? "bad" : "info",
     detail,
     cure: `${cureOf(probe, settings)} \`--unsandboxed\` does without.`,
   };

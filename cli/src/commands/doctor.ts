@@ -5,9 +5,9 @@ import { type Context, print } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { readProblems } from "../home/read-problems.ts";
 import { describeProblem } from "./apply.ts";
-import { checkHarnesses } from "./check-harnesses.ts";
 import { checkKeys } from "./check-keys.ts";
 import { checkHome, checkNode } from "./check-machine.ts";
+import { checkProviders } from "./check-providers.ts";
 import { checkSandbox } from "./check-sandbox.ts";
 
 /** What was looked at, and what became of it. `info` = worth knowing, nothing to mend. */
@@ -22,14 +22,15 @@ const statusTimeoutMs = 5_000;
 
 /** Looks at all that Copepod needs on this machine. @returns exit 1 when something is to be mended. */
 export async function doctor(context: Context, { output }: { readonly output?: "json" }): Promise<number> {
+  const providers = await checkProviders(context.settings);
   const findings = [
     checkNode(process.versions.node),
     ...(await checkHome(context.settings.home)),
     await checkResources(context),
     ...(await checkKeys(context.settings.home)),
     await checkRouter(context),
-    await checkSandbox(context.uid),
-    ...(await checkHarnesses(context.settings)),
+    await checkSandbox(context.uid, providers.needsSandbox),
+    ...providers.findings,
   ];
   if (output === "json") print(context, JSON.stringify({ findings }, null, 2));
   else print(context, render(context, findings));
