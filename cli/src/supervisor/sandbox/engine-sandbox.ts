@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { folderName } from "../../home/layout.ts";
 import { bounded } from "./bubblewrap.ts";
 import { type Engine, endCommand, engineCommand } from "./engine.ts";
@@ -11,8 +9,8 @@ import {
   prepareInside,
   type Sandbox,
   type SandboxedSession,
+  viewOf,
 } from "./sandbox.ts";
-import type { Mount } from "./view.ts";
 
 export interface EngineChoice {
   readonly engine: Engine;
@@ -27,6 +25,8 @@ export function engineSandbox(
   { own: user, machine }: InsideMachine,
 ): Sandbox {
   const isRoot = user.uid === 0;
+  // Programs and libraries are the image's.
+  const system = machine.system.filter(({ kind }) => kind === "scratch");
   const identity = (session: SandboxedSession) => (isRoot ? identityOf(session) : undefined);
   return {
     kind: engine,
@@ -41,7 +41,7 @@ export function engineSandbox(
       return {
         argv: engineCommand({
           ...{ engine, image, name, isRoot },
-          mounts: [...machine.readable.filter((path) => existsSync(path)).map(readable), ...ownMounts(session)],
+          mounts: viewOf({ own: user, machine: { ...machine, system } }, session, identity(session) ?? user),
           user: identity(session) ?? user,
           env: Object.keys(inside).map((key) => (key in own ? `${key}=${inside[key]}` : key)),
           folder: session.folders.workspace,
@@ -54,12 +54,3 @@ export function engineSandbox(
     },
   };
 }
-
-const readable = (path: string): Mount => ({ kind: "read", path });
-
-const ownMounts = ({ folders }: SandboxedSession): readonly Mount[] => [
-  readable(folders.shared),
-  ...["passwd", "group"].map((name): Mount => ({ kind: "read", path: `/etc/${name}`, from: join(folders.etc, name) })),
-  { kind: "write", path: folders.workspace },
-  { kind: "write", path: folders.agentDir },
-];

@@ -11,6 +11,7 @@ const container: Container = {
     { kind: "read", path: "/etc/passwd", from: "/run/p/passwd" },
     { kind: "write", path: "/w" },
     { kind: "scratch", path: "/tmp" },
+    { kind: "hidden", path: "/home" },
   ],
   user: { uid: 5, gid: 6 },
   isRoot: true,
@@ -25,10 +26,13 @@ describe("the command line of a container engine", () => {
     "run --rm --interactive --init --name copepod-x-s --pull never --network none",
     "--user 5:6",
     "--cap-drop ALL --security-opt no-new-privileges",
-    "--read-only --tmpfs /tmp:",
+    "--read-only --shm-size",
+    "--tmpfs /tmp:rw,exec,mode=1777,size=",
+    "--tmpfs /home:mode=0755",
     "--mount type=bind,source=/code,target=/code,readonly",
     "--mount type=bind,source=/run/p/passwd,target=/etc/passwd,readonly",
-    "--mount type=bind,source=/w,target=/w --env COPEPOD_PLACEHOLDER --env HOME=/w/home",
+    "--mount type=bind,source=/w,target=/w --tmpfs /tmp:",
+    "--env COPEPOD_PLACEHOLDER --env HOME=/w/home",
     "--workdir /w image:1 /node /code/main.ts",
   ]) {
     it(`has ${part}`, () => assert.ok(line().includes(part), line()));

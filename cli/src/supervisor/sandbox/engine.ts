@@ -16,7 +16,7 @@ export interface Container {
   readonly image: string;
   /** Of the container: one per session, so that the next one finds what was left of the last. */
   readonly name: string;
-  /** Read and write mounts; the rest is the image's. */
+  /** Parents before children. What is not among them is the image's. */
   readonly mounts: readonly Mount[];
   readonly user: Identity;
   /** The engine runs as root too, so that ids inside are the machine's. */
@@ -44,7 +44,7 @@ function runArguments({ engine, name, mounts, user, isRoot, env, folder }: Conta
     ...["--network", "none", "--hostname", hostName, "--user", `${user.uid}:${user.gid}`],
     ...(engine === "podman" && !isRoot ? ["--userns", "keep-id"] : []),
     ...["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", String(maxProcesses)],
-    ...["--read-only", "--tmpfs", `/tmp:rw,exec,mode=1777,size=${scratchBytes}`, "--shm-size", String(scratchBytes)],
+    ...["--read-only", "--shm-size", String(scratchBytes)],
     ...mounts.flatMap(mountArgument),
     ...env.flatMap((name) => ["--env", name]),
     ...["--workdir", folder],
@@ -52,10 +52,23 @@ function runArguments({ engine, name, mounts, user, isRoot, env, folder }: Conta
 }
 
 function mountArgument(mount: Mount): readonly string[] {
-  if (mount.kind !== "read" && mount.kind !== "write") return [];
-  const bind = `type=bind,source=${mount.from ?? mount.path},target=${mount.path}`;
-  return ["--mount", mount.kind === "read" ? `${bind},readonly` : bind];
+  switch (mount.kind) {
+    case "read":
+      return ["--mount", `${bindOf(mount)},readonly`];
+    case "write":
+      return ["--mount", bindOf(mount)];
+    case "scratch":
+      return ["--tmpfs", `${mount.path}:rw,exec,mode=1777,size=${scratchBytes}`];
+    case "hidden":
+      return ["--tmpfs", `${mount.path}:mode=0755`];
+    case "link":
+      // No engine can make one, and none is needed: links are the image's.
+      return [];
+  }
 }
+
+const bindOf = ({ path, from = path }: { readonly path: string; readonly from?: string }): string =>
+  `type=bind,source=${from},target=${path}`;
 
 /** The command line that ends a container: the death of the command that started it does not. */
 export const endCommand = (engine: Engine, name: string): readonly string[] => [engine, "rm", "--force", name];

@@ -7,7 +7,7 @@ import { compiledCodeMounts } from "../compiled-code.ts";
 import { bubblewrapCommand, type Tools } from "./bubblewrap.ts";
 import { type Identity, identityOf } from "./identity.ts";
 import { giveFolders, makeFolders, takeFoldersBack } from "./own-folders.ts";
-import { etcTexts, type MachinePlaces, sessionView } from "./view.ts";
+import { etcTexts, type MachinePlaces, type Mount, sessionView } from "./view.ts";
 
 export interface SandboxedSession {
   /** Row keys. */
@@ -62,13 +62,10 @@ export function bubblewrapSandbox(tools: Tools, { own, machine }: InsideMachine)
       if (isRoot) giveFolders(session.folders, identityOf(session));
     },
     command(session, { script, env }) {
-      const readable = machine.readable.filter((path) => existsSync(path));
-      const cache = compiledCodeMounts(machine.runnerCache, own.uid, (identity(session) ?? own).uid);
-      const system = [...machine.system, ...cache];
       return {
         argv: bubblewrapCommand({
           tools,
-          mounts: sessionView({ ...machine, system, readable }, session.folders),
+          mounts: viewOf({ own, machine }, session, identity(session) ?? own),
           become: identity(session),
           folder: session.folders.workspace,
           program: [process.execPath, script],
@@ -78,6 +75,17 @@ export function bubblewrapSandbox(tools: Tools, { own, machine }: InsideMachine)
       };
     },
   };
+}
+
+/** What a session sees, by whatever means it is shown. @param who the session's user */
+export function viewOf(
+  { own, machine }: InsideMachine,
+  { folders }: SandboxedSession,
+  who: Identity,
+): readonly Mount[] {
+  const readable = machine.readable.filter((path) => existsSync(path));
+  const system = [...machine.system, ...compiledCodeMounts(machine.runnerCache, own.uid, who.uid)];
+  return sessionView({ ...machine, system, readable }, folders);
 }
 
 /** The agent's folders stay for ever; what it shares with its proxy belongs to this pair, and is only read inside. */
