@@ -9,7 +9,7 @@ import type { Mount } from "./view.ts";
 const own = { uid: 1000, gid: 1000 };
 const home = homeLayout("/h");
 const folders = pairFolders(
-  { home, run: runLayout("/run/x"), harnessesDir: "/harnesses" },
+  { home, run: runLayout("/run/x"), harnessesDir: "/harnesses", logLevel: "info" },
   { group: "g", session: "g-1", short: "1" },
 );
 const session = { session: "default/g-1", group: "default/g", folders };
