@@ -18,7 +18,7 @@ import { createUnixFetch } from "./unix-fetch.ts";
  */
 export async function connectAdmin(config: CliConfig): Promise<AdminConnection> {
   const run = await runningFolder(config);
-  if (!run) throw new CopepodError("notRunning", `no Copepod runs for ${config.home}; start it with "copepod up"`);
+  if (!run) throw new CopepodError("notRunning", `no Copepod runs for ${config.home}`);
   const unix = createUnixFetch(run.adminSocket);
   return {
     admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
