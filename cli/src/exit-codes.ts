@@ -23,7 +23,7 @@ const meanings: Record<ExitName, string> = {
   notFound: "nothing of that name exists",
   conflict: "the state has moved on",
   timeout: "the answer did not come in time; the message is kept",
-  unanswered: "the agent ended its turn without an answer",
+  unanswered: "a message got no answer; in a pipe, at least one of them",
   refused: "refused: a rate, a full lane, no free place, a sender or a wiring",
   notRunning: "no Copepod runs for this home",
   interrupted: "interrupted by Ctrl-C",
@@ -86,13 +86,20 @@ export const exitOf: Record<ErrorCode, ExitName> = {
   internal: "failure",
 };
 
-/** An end with an exit code that no error code leads to. */
+/** An end with an exit code that no error code leads to, or with a cure of its own. */
 export class ExitError extends CopepodError {
   readonly exit: ExitName;
+  /** In place of the code's. */
+  readonly cure: string | undefined;
 
-  constructor(exit: ExitName, code: ErrorCode, message: string) {
+  constructor(
+    exit: ExitName,
+    code: ErrorCode,
+    { message, cure }: { readonly message: string; readonly cure?: string },
+  ) {
     super(code, message);
     this.exit = exit;
+    this.cure = cure;
   }
 }
 

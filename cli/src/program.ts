@@ -61,7 +61,7 @@ function addChatCommands(program: Command, deps: CliDeps): void {
       run(deps, async (context, command) => (await import("./commands/start.ts")).start(context, command.opts())),
     );
   chatOptions(program.command("chat"))
-    .description("chat with the system that runs; reads prompts line by line from a pipe")
+    .description("chat with the system that runs; in a pipe, prints an answer to each line")
     .action(run(deps, async (context, command) => (await import("./commands/chat.ts")).chat(context, command.opts())));
   program
     .command("ask")

@@ -1,9 +1,10 @@
-import type { Line } from "@copepod/core/admin-api";
+import type { Line, MessageRow } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import type { MessageFile } from "@copepod/core/files";
 import { type AdminConnection, type Context, tell } from "../context.ts";
-import { ExitError } from "../exit-codes.ts";
+import type { ExitError } from "../exit-codes.ts";
 import { Conversation, type ConversationInput, type Said } from "./conversation.ts";
+import { lateError, unansweredError } from "./outcome.ts";
 import { printable } from "./render.ts";
 
 export interface Question {
@@ -23,46 +24,67 @@ export interface Question {
 export interface Answered {
   readonly session: string;
   readonly position: number;
+  /** The turn has ended without a word of the agent. */
+  readonly failure: ExitError | undefined;
 }
 
 /**
  * Says something and waits for the answer. Copepod's own sentences are told as prose.
  * @returns the session, and the position behind the answer.
- * @throws CopepodError `timeout`, `cancelled` (interrupted: the turn is stopped), or the code of a refusal; ExitError
- *   `unanswered` when the turn ended without a word of the agent
+ * @throws CopepodError `timeout`, `cancelled` (interrupted: the turn is stopped), or the code of a refusal
  */
 export async function answerTo(context: Context, question: Question): Promise<Answered> {
   const { conversation, interrupted } = question;
   const late = AbortSignal.timeout(question.timeoutMs);
   const end = AbortSignal.any([interrupted, late]);
+  let said: Said | undefined;
   try {
-    return await hearAnswer(context, question, end);
+    said = await conversation.say(question, question.known, end);
+    question.onSaid?.(said);
+    return await hearAnswer(context, { ...question, said }, end);
   } catch (error) {
     if (interrupted.aborted) {
       await stopTurn(conversation);
       throw new CopepodError("cancelled", "interrupted");
     }
-    if (late.aborted) throw new CopepodError("timeout", "the answer did not come in time; the message is kept");
+    if (late.aborted) throw lateError(said && (await findRow(conversation, said)));
     throw error;
   }
 }
 
-async function hearAnswer(context: Context, question: Question, end: AbortSignal): Promise<Answered> {
-  const said = await question.conversation.say(question, question.known, end);
-  question.onSaid?.(said);
+async function hearAnswer(
+  context: Context,
+  { conversation, said, onAnswer }: Question & { readonly said: Said },
+  end: AbortSignal,
+): Promise<Answered> {
   let position = said.after;
-  let answered = false;
-  for await (const line of question.conversation.answers(said, end)) {
+  let isAnswered = false;
+  let isTold = false;
+  for await (const line of conversation.answers(said, end)) {
     position = Math.max(position, line.position ?? 0);
     if (line.from === "agent") {
-      answered = true;
-      await question.onAnswer(line);
+      isAnswered = true;
+      await onAnswer(line);
     } else if (line.from === "system") {
+      isTold = true;
       tell(context, printable(line.text));
     }
   }
-  if (!answered) throw new ExitError("unanswered", "providerFailed", "the agent ended its turn without an answer");
-  return { session: said.session, position };
+  const { session } = said;
+  if (isAnswered) return { session, position, failure: undefined };
+  return { session, position, failure: unansweredError({ row: await findRow(conversation, said), isTold }) };
+}
+
+/** How long it may take to find out why there is no answer. */
+const rowTimeoutMs = 2_000;
+
+async function findRow(conversation: Conversation, said: Said): Promise<MessageRow | undefined> {
+  try {
+    return await conversation.rowOf(said, AbortSignal.timeout(rowTimeoutMs));
+  } catch {
+    // What is told without it is true too, only less.
+    return undefined;
+  }
 }
 
 /** How long a stop may take when the person is leaving already. */

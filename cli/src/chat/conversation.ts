@@ -1,4 +1,4 @@
-import type { AdminClient, Line } from "@copepod/core/admin-api";
+import type { AdminClient, Line, MessageRow } from "@copepod/core/admin-api";
 import type { Blobs } from "@copepod/core/blobs";
 import type { MessageFile } from "@copepod/core/files";
 import { longPollMs } from "@copepod/core/limits";
@@ -86,6 +86,15 @@ export class Conversation {
     const { conversation, sender } = this.#input;
     const { stopping } = await this.#try((options) => this.#deps.admin.stop({ conversation, sender }, options), signal);
     return stopping;
+  }
+
+  /** How it stands with a message; undefined = it is not among the newest of its session. */
+  async rowOf({ id, session }: Pick<Said, "id" | "session">, signal: AbortSignal): Promise<MessageRow | undefined> {
+    const { items } = await this.#try(
+      (options) => this.#deps.admin.listMessages({ session, kind: "chat" }, options),
+      signal,
+    );
+    return items.find((row) => row.id === id);
   }
 
   /** Each change behind the position, until the signal. */

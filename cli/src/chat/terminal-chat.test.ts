@@ -7,7 +7,7 @@ import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
 import { Transfers } from "../files/transfers.ts";
 import { createUnixFetch, type UnixFetch } from "../http/unix-fetch.ts";
-import { FakeRouter } from "../testing/fake-router.ts";
+import { FakeRouter, messageRow } from "../testing/fake-router.ts";
 import { FakeTerminal } from "../testing/fake-terminal.ts";
 import { Conversation } from "./conversation.ts";
 import { TerminalChat } from "./terminal-chat.ts";
@@ -95,6 +95,18 @@ describe("a chat at a terminal", () => {
     at = await terminal.shows("helper is using search…\n> ", at);
     router.finish("message-1", [{ from: "agent", text: "done" }]);
     await terminal.shows(/helper: done\n> $/, at);
+  });
+
+  it("shows why a message waits that was tried in vain", async () => {
+    router.reply = () => ({ pending: true });
+    await open();
+    terminal.type("work\r");
+    const at = await terminal.shows("waiting for helper…");
+    router.activity({ state: "thinking" });
+    await terminal.shows("helper is thinking…", at);
+    router.rows = [messageRow({ id: "message-1", state: "pending", attempt: 2, reason: "no\nanswer" })];
+    router.activity({ state: "idle" });
+    await terminal.shows("waiting for helper… (tried 2 times; the last time: no answer)\n> ", at);
   });
 
   it("keeps what is being typed when an answer comes", async () => {

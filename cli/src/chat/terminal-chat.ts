@@ -4,10 +4,14 @@ import type { Activity } from "@copepod/core/messages";
 import type { Io } from "../context.ts";
 import { fileCommandUsage, parseFileCommand } from "../files/file-command.ts";
 import type { Transfers } from "../files/transfers.ts";
+import { shorten } from "../output/table.ts";
 import { type Conversation, type News, saying } from "./conversation.ts";
+import { failedTries } from "./outcome.ts";
 import { agentOfSession, type Paint, printable, renderActivity, renderLine } from "./render.ts";
 import { Screen } from "./screen.ts";
 
+/** Longest reason in the status line, which is no place to read in. */
+const maxReasonCharacters = 120;
 /** Lines of the past that are shown first. */
 const historyLines = 20;
 
@@ -40,6 +44,8 @@ export class TerminalChat {
   #look = new AbortController();
   #screen: Screen | undefined;
   #agent: string;
+  /** Where the conversation's messages go; undefined = nothing was said yet. */
+  #session: string | undefined;
   #position = 0;
   #activity: Activity = { state: "idle" };
   #open: readonly string[] = [];
@@ -111,7 +117,7 @@ export class TerminalChat {
     this.#open = open;
     this.#activity = activity;
     if (!this.#isBusy()) this.#interrupted = false;
-    this.#showStatus();
+    this.#showStatus(end);
     for (const line of lines) {
       if (line.from === "agent" && line.sender) this.#agent = line.sender;
       this.#position = Math.max(this.#position, line.position ?? 0);
@@ -129,9 +135,24 @@ export class TerminalChat {
     });
   }
 
-  #showStatus(): void {
-    const isWaiting = this.#activity.state === "idle" && this.#open.length > 0;
-    this.#screen?.status(isWaiting ? `waiting for ${this.#agent}…` : renderActivity(this.#activity, this.#agent));
+  #showStatus(end: AbortSignal): void {
+    const id = this.#waitingFor();
+    this.#screen?.status(id ? `waiting for ${this.#agent}…` : renderActivity(this.#activity, this.#agent));
+    if (id && this.#session) void this.#explainWait({ id, session: this.#session }, end);
+  }
+
+  /** Id of the message that waits while nothing is done for it. */
+  #waitingFor(): string | undefined {
+    return this.#activity.state === "idle" ? this.#open[0] : undefined;
+  }
+
+  async #explainWait(message: { id: string; session: string }, end: AbortSignal): Promise<void> {
+    const row = await this.#input.conversation.rowOf(message, end).catch(() => undefined);
+    const failed = row && failedTries(row);
+    if (failed === undefined || this.#waitingFor() !== message.id) return;
+    this.#screen?.status(
+      `waiting for ${this.#agent}… (${shorten(failed.replaceAll(/\s+/g, " "), maxReasonCharacters)})`,
+    );
   }
 
   #isBusy(): boolean {
@@ -166,6 +187,7 @@ export class TerminalChat {
       try {
         const files = path === undefined ? [] : [await this.#input.transfers.upload(path, end)];
         const said = await this.#input.conversation.say(saying(text, files), this.#position, end);
+        this.#session = said.session;
         this.#agent = agentOfSession(said.session);
         this.#look.abort();
       } catch (error) {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
-import { FakeRouter } from "../testing/fake-router.ts";
+import { FakeRouter, messageRow, type Reply } from "../testing/fake-router.ts";
 import { runCli } from "../testing/run-cli.ts";
 
 const session = {
@@ -97,13 +97,47 @@ describe("copepod ask", () => {
     assert.deepEqual(router.stops, []);
   });
 
-  it("exits 6 when the turn ends without a word of the agent, and shows what Copepod says instead", async () => {
+  it("says at the time-out why the last try failed", async () => {
     await using router = await FakeRouter.start();
-    router.reply = () => ({ lines: [{ from: "system", text: "The provider failed." }] });
-    const { code, stdout, stderr } = await runCli(["ask", "a"], { router });
-    assert.equal(code, 6);
-    assert.equal(stdout, "");
-    assert.match(stderr, /The provider failed\./);
+    router.reply = () => ({ pending: true });
+    const reason = "The model API could not be reached.";
+    const tell = async (row: Parameters<typeof messageRow>[0]) => {
+      router.rows = [messageRow(row)];
+      return (await runCli(["ask", "a", "--timeout", "1s"], { router })).stderr;
+    };
+    const twice = await tell({ id: "message-1", state: "pending", attempt: 2, reason });
+    assert.match(twice, /in time: tried 2 times; the last time: The model API could not be reached\.\n +Mend that/);
+    const once = await tell({ id: "message-1", state: "leased", attempt: 2, reason });
+    assert.match(once, /in time: tried once, and failed: The model API/);
+    const never = await tell({ id: "message-1", state: "leased", attempt: 1 });
+    assert.match(never, /in time; the message is kept\n +Give more time with `--timeout`/);
+  });
+
+  const outcome = async (reply: Reply, row?: Parameters<typeof messageRow>[0], ...args: string[]) => {
+    await using router = await FakeRouter.start();
+    router.reply = () => reply;
+    if (row) router.rows = [messageRow(row)];
+    const { code, stdout, stderr } = await runCli(["ask", "a", ...args], { router });
+    assert.deepEqual([code, stdout], [6, ""]);
+    return stderr;
+  };
+
+  it("exits 6 when Copepod says something in place of the agent, and names where to look", async () => {
+    const told: Reply = { lines: [{ from: "system", text: "I can't answer." }] };
+    const row = { id: "message-1", state: "dead", code: "providerAuth", reason: "status 401" } as const;
+    assert.match(
+      await outcome(told, row),
+      /I can't answer\.\nError: .*not answered; the line above says why\n.*`copepod get dead-letters`/,
+    );
+    const [, json = ""] = (await outcome(told, row, "-o", "json")).split("\n");
+    assert.equal(JSON.parse(json).error.code, "providerAuth");
+    assert.match(await outcome({}, row), /Error: the message was not answered: status 401\n/);
+  });
+
+  it("exits 6 when the turn ends without a word of anybody, or was stopped", async () => {
+    assert.match(await outcome({}), /the agent ended its turn without an answer\n +It may have had nothing to say/);
+    const stopped = await outcome({}, { id: "message-1", state: "done", code: "cancelled" });
+    assert.match(stopped, /the turn was stopped before it had an answer\n +Send the message again/);
   });
 
   it("exits 7 when the message is refused", async () => {

@@ -39,7 +39,7 @@ export async function ask(context: Context, prompt: string | undefined, options:
       folder: options.save === undefined ? undefined : resolve(options.save),
     });
     const output = new Output(context, options.output === "json");
-    await untilSignal(context, async (interrupted) => {
+    const { failure } = await untilSignal(context, async (interrupted) => {
       const files = [];
       for (const path of options.file) files.push(await transfers.upload(path, interrupted));
       const { position } = await conversation.history(1, interrupted);
@@ -53,6 +53,7 @@ export async function ask(context: Context, prompt: string | undefined, options:
         onAnswer: async (line) => output.answer(line.text, await transfers.save(line, interrupted)),
       });
     });
+    if (failure) throw failure;
     output.end();
     return exitCodes.ok;
   } finally {

@@ -69,6 +69,14 @@ describe("copepod chat in a pipe", () => {
     assert.match(stderr, /did not come in time/);
   });
 
+  it("goes on after a line that got no answer, and exits 6 at the end", async () => {
+    await using router = await FakeRouter.start();
+    router.reply = (text) => ({ lines: [{ from: text === "two" ? "system" : "agent", text: `echo ${text}` }] });
+    const { code, stdout, stderr } = await runCli(["chat"], { router, stdin: "one\ntwo\nthree\n" });
+    assert.deepEqual([code, stdout], [6, "echo one\necho three\n"]);
+    assert.match(stderr, /^echo two\nError: the message was not answered; the line above says why\n/);
+  });
+
   it("joins the system that runs when it is called by start", async () => {
     await using router = await FakeRouter.start();
     const home = router.folder;

@@ -7,9 +7,10 @@ import { type Saying, saying } from "../chat/conversation.ts";
 import { createPaint } from "../chat/render.ts";
 import { TerminalChat } from "../chat/terminal-chat.ts";
 import { type AdminConnection, type Context, print, tell } from "../context.ts";
-import { exitCodes } from "../exit-codes.ts";
+import { exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { fileCommandUsage, parseFileCommand } from "../files/file-command.ts";
 import { openTransfers, type Transfers } from "../files/transfers.ts";
+import { describeError } from "../output/describe-error.ts";
 import { untilSignal } from "./signals.ts";
 import { untilReady } from "./system.ts";
 
@@ -81,7 +82,7 @@ async function agentOf(admin: AdminClient, conversation: string): Promise<string
   return items.find(({ terminal }) => terminal === conversation)?.group ?? "agent";
 }
 
-/** One prompt per line; its answer is printed before the next line is said. */
+/** One prompt per line; its answer is printed before the next line is said. One without an answer stops no others. */
 async function answerLines(context: Context, options: ChatOptions, connected: Connected): Promise<number> {
   const timeoutMs = durationMs(parseInput(durationSchema, options.timeout));
   const { interrupted, connection } = connected;
@@ -96,6 +97,7 @@ async function answerLines(context: Context, options: ChatOptions, connected: Co
     print(context, line.text);
     for (const { path } of await transfers.save(line, interrupted)) tellPerson(`saved: ${path}`);
   };
+  let code: number = exitCodes.ok;
   let { position: known } = await conversation.history(1, interrupted);
   for await (const line of createInterface({ input: context.io.stdin, signal: interrupted })) {
     const text = line.trim();
@@ -103,9 +105,13 @@ async function answerLines(context: Context, options: ChatOptions, connected: Co
     if (text === "") continue;
     const said = await toSaying(text, transfers, interrupted);
     const question = { conversation, ...said, known, timeoutMs, interrupted, onAnswer };
-    known = (await answerTo(context, question)).position;
+    const { position, failure } = await answerTo(context, question);
+    known = position;
+    if (!failure) continue;
+    tellPerson(describeError(failure));
+    code = exitCodeOf(failure);
   }
-  return interrupted.aborted ? exitCodes.interrupted : exitCodes.ok;
+  return interrupted.aborted ? exitCodes.interrupted : code;
 }
 
 /** A line of the pipe; a file that it names is uploaded. @throws CopepodError */

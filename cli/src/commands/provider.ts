@@ -36,7 +36,8 @@ export async function addProvider(context: Context, given: string, { output }: P
       return await installHarness(name, { harnessesDir, env, signal, say: (line) => tell(context, line) });
     } catch (error) {
       if (!signal.aborted) throw error;
-      throw new ExitError("interrupted", "cancelled", `the installation of ${name} was stopped; nothing of it stays`);
+      const message = `the installation of ${name} was stopped; nothing of it stays`;
+      throw new ExitError("interrupted", "cancelled", { message, cure: "Say it again to install it after all." });
     }
   });
   if (output === "json") print(context, JSON.stringify({ name, path, isNew }, null, 2));

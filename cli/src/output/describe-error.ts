@@ -1,11 +1,13 @@
 import { CopepodError, errorCatalogue } from "@copepod/core/errors";
+import { ExitError } from "../exit-codes.ts";
 
 /** An error as a person reads it: the sentence, and the cure where there is one. */
 export function describeError(error: unknown): string {
   if (!(error instanceof CopepodError)) {
     return `Error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   }
-  return `Error: ${error.message}\n  ${errorCatalogue[error.code].cure}`;
+  const cure = error instanceof ExitError ? error.cure : undefined;
+  return `Error: ${error.message}\n  ${cure ?? errorCatalogue[error.code].cure}`;
 }
 
 /** An error as a program reads it. */

@@ -25,6 +25,17 @@ export interface Reply {
   readonly refuse?: CopepodError;
 }
 
+/** A row of a message to the agent, as the queue tells it. */
+export const messageRow = (row: Pick<MessageRow, "id" | "state"> & Partial<MessageRow>): MessageRow => ({
+  direction: "in",
+  session: "default/helper-0123456789ab",
+  kind: "chat",
+  attempt: 1,
+  createdAt: 0,
+  text: "",
+  ...row,
+});
+
 interface Message {
   readonly id: string;
   readonly conversation: string;
