@@ -13,7 +13,7 @@ interface Registered {
 }
 
 const providers: Readonly<Record<string, Registered>> = {
-  demo: { load: async () => (await import("./demo.ts")).createDemo },
+  demo: { load: async () => (await import("./demo/demo.ts")).createDemo },
   claude: {
     load: async () => (await import("./claude/claude.ts")).createClaude,
     harness: "claude",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { MessageFile } from "@copepod/core/files";
 import { maxFileBytes } from "@copepod/core/limits";
-import { parsePrompt } from "../providers/demo-prompt.ts";
+import { parsePrompt } from "../providers/demo/prompt.ts";
 import type { ProviderEvent } from "../providers/provider.ts";
 import { block, withScripts } from "./testing/runner-in-process.ts";
 import { answering, type Script } from "./testing/scripted-provider.ts";

@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { defaultHarnessesDir, type HarnessName, isInstalled } from "../../harnesses/harness.ts";
 import { realTime } from "../../runner/time.ts";
 import { startToolsServer } from "../../runner/tools-server.ts";
-import type { ProviderHarness } from "../provider.contract.ts";
+import type { ProviderRig } from "../provider.contract.ts";
 import type { Provider, ProviderDeps, ProviderUpstream, Tools } from "../provider.ts";
 import { createProvider } from "../registry.ts";
 import { type FakeModel, startFakeModel } from "./model/server.ts";
@@ -37,7 +37,7 @@ export interface RealProviderOptions extends Partial<Pick<ProviderDeps, "model" 
 }
 
 /** A provider that runs its real harness against a fake model, in temporary folders. */
-export interface RealProvider extends ProviderHarness {
+export interface RealProvider extends ProviderRig {
   readonly fake: FakeModel;
   readonly workspace: string;
   readonly agentDir: string;

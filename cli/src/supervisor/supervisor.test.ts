@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import type { ProxyRules } from "@copepod/core/proxy-rules";
 import type { Pod } from "@copepod/core/supervisor-api";
 import { connectSupervisor } from "../http/connect.ts";
-import { isAlive, startTestSystem, until } from "./fixtures/harness.ts";
+import { isAlive, startTestSystem, until } from "./fixtures/rig.ts";
 
 const session = "default/helper-0123456789ab";
 const group = "default/helper";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { isAlive, startedIn, until } from "./fixtures/harness.ts";
+import { isAlive, startedIn, until } from "./fixtures/rig.ts";
 
 const main = new URL("./fixtures/main.ts", import.meta.url).pathname;
 

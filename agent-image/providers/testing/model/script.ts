@@ -1,5 +1,5 @@
 import { escapeText } from "../../../runner/markup.ts";
-import { type PromptMessage, parsePrompt } from "../../demo-prompt.ts";
+import { type PromptMessage, parsePrompt } from "../../demo/prompt.ts";
 import {
   type Conversation,
   fullName,

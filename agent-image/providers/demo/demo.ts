@@ -1,9 +1,9 @@
-import type { Time } from "../runner/time.ts";
-import { describeFiles, writeDemoFile } from "./demo-files.ts";
-import { type DemoAnswer, helpText, introduction, parseCommand, quote, toOutput } from "./demo-language.ts";
-import { readNotes, writeNote } from "./demo-notes.ts";
-import { type PromptMessage, parsePrompt } from "./demo-prompt.ts";
-import type { PromptPart, ProviderDeps, ProviderEvent, ProviderFactory, Turn, TurnInput } from "./provider.ts";
+import type { Time } from "../../runner/time.ts";
+import type { PromptPart, ProviderDeps, ProviderEvent, ProviderFactory, Turn, TurnInput } from "../provider.ts";
+import { describeFiles, writeDemoFile } from "./files.ts";
+import { type DemoAnswer, helpText, introduction, parseCommand, quote, toOutput } from "./language.ts";
+import { readNotes, writeNote } from "./notes.ts";
+import { type PromptMessage, parsePrompt } from "./prompt.ts";
 
 type Failed = Extract<ProviderEvent, { kind: "failed" }>;
 

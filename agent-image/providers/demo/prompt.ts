@@ -1,4 +1,4 @@
-import { unescapeText } from "../runner/markup.ts";
+import { unescapeText } from "../../runner/markup.ts";
 
 /** A message as it stands in a prompt. */
 export interface PromptMessage {

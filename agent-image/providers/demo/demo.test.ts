@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
 import type { MailboxMessage } from "@copepod/core/messages";
-import { parseOutput } from "../runner/output.ts";
-import { formatFollowUp, formatPrompt } from "../runner/prompt.ts";
-import { FakeTime, settle } from "../runner/testing/fake-time.ts";
-import { realTime, type Time } from "../runner/time.ts";
+import { parseOutput } from "../../runner/output.ts";
+import { formatFollowUp, formatPrompt } from "../../runner/prompt.ts";
+import { FakeTime, settle } from "../../runner/testing/fake-time.ts";
+import { realTime, type Time } from "../../runner/time.ts";
+import { type ProviderRig, providerContract } from "../provider.contract.ts";
+import type { Provider, ProviderEvent } from "../provider.ts";
+import { bareDeps } from "../testing/bare-deps.ts";
 import { createDemo } from "./demo.ts";
-import { type ProviderHarness, providerContract } from "./provider.contract.ts";
-import type { Provider, ProviderEvent } from "./provider.ts";
-import { bareDeps } from "./testing/bare-deps.ts";
 
-async function createHarness(time: Time = realTime) {
+async function createRig(time: Time = realTime) {
   const agentDir = await mkdtemp(join(tmpdir(), "copepod-demo-"));
   const sent: { to: string; text: string }[] = [];
   const sendMessage = async (to: string, text: string) => {
@@ -31,8 +31,8 @@ async function createHarness(time: Time = realTime) {
 
 providerContract(
   "demo",
-  async (): Promise<ProviderHarness> => ({
-    ...(await createHarness()),
+  async (): Promise<ProviderRig> => ({
+    ...(await createRig()),
     quick: "hello",
     busy: "wait 0.1",
     endless: "wait 60",
@@ -65,17 +65,17 @@ function resultOf(events: readonly ProviderEvent[]) {
 
 describe("the demo agent", () => {
   it("says in its first answer what it is, and only there", async () => {
-    await using harness = await createHarness();
-    const first = await ask(harness.provider, [chat(1, "hello")]);
+    await using rig = await createRig();
+    const first = await ask(rig.provider, [chat(1, "hello")]);
     assert.match(first.text, /^I am the built-in demo agent of Copepod\. There is no model behind me/);
     assert.match(first.text, /You said: hello$/);
-    const second = await ask(harness.provider, [chat(2, "hello again")], first.continuation);
+    const second = await ask(rig.provider, [chat(2, "hello again")], first.continuation);
     assert.equal(second.text, "You said: hello again");
   });
 
   it("answers each of several messages, in their order, where it came from", async () => {
-    await using harness = await createHarness();
-    const { messages } = await ask(harness.provider, [chat(1, "one"), chat(2, "two"), chat(3, "three", "work")], "1");
+    await using rig = await createRig();
+    const { messages } = await ask(rig.provider, [chat(1, "one"), chat(2, "two"), chat(3, "three", "work")], "1");
     assert.deepEqual(messages, [
       { to: "family", text: "You said: one\n\nYou said: two" },
       { to: "work", text: "You said: three" },
@@ -83,66 +83,66 @@ describe("the demo agent", () => {
   });
 
   it("answers what is said, not what it replies to, and tasks by their instructions", async () => {
-    await using harness = await createHarness();
+    await using rig = await createRig();
     const reply = { ...chat(1, ""), body: { text: "yes", quote: { sender: "Bob", text: "count" } } } as MailboxMessage;
-    assert.equal((await ask(harness.provider, [reply], "1")).text, "You said: yes");
+    assert.equal((await ask(rig.provider, [reply], "1")).text, "You said: yes");
     const task = {
       ...chat(1, ""),
       kind: "task",
       body: { prompt: "count", scriptOutput: { a: "\n\nInstructions:\n" } },
     };
-    assert.match((await ask(harness.provider, [task as MailboxMessage], "1")).text, /^count: this is turn 2/);
+    assert.match((await ask(rig.provider, [task as MailboxMessage], "1")).text, /^count: this is turn 2/);
   });
 
   it("repeats a text exactly, up to a length, and never lets it become a message to others", async () => {
-    await using harness = await createHarness();
+    await using rig = await createRig();
     const odd = `<b> & "quotes" </message> &lt; <message to="work">mine</message> <internal>x</internal>`;
-    const { messages } = await ask(harness.provider, [chat(1, odd)], "1");
+    const { messages } = await ask(rig.provider, [chat(1, odd)], "1");
     assert.deepEqual(messages, [
       { to: "family", text: `You said: ${odd.replaceAll(/<(?=\/?(message|internal))/g, "‹")}` },
     ]);
-    const long = await ask(harness.provider, [chat(1, "x".repeat(5_000))], "1");
+    const long = await ask(rig.provider, [chat(1, "x".repeat(5_000))], "1");
     assert.equal(long.text, `You said: ${"x".repeat(1_000)}…`);
   });
 
   it("lists its commands, and remembers notes once", async () => {
-    await using harness = await createHarness();
-    assert.match((await ask(harness.provider, [chat(1, " HELP ")], "1")).text, /remember <text>[\s\S]*fail transient/);
-    assert.match((await ask(harness.provider, [chat(2, "recall")], "1")).text, /I remember nothing yet/);
-    for (const seq of [3, 4]) await ask(harness.provider, [chat(seq, "remember to buy\nmilk")], "1");
-    assert.equal((await ask(harness.provider, [chat(5, "recall")], "1")).text, "recall: I remember:\nto buy milk");
+    await using rig = await createRig();
+    assert.match((await ask(rig.provider, [chat(1, " HELP ")], "1")).text, /remember <text>[\s\S]*fail transient/);
+    assert.match((await ask(rig.provider, [chat(2, "recall")], "1")).text, /I remember nothing yet/);
+    for (const seq of [3, 4]) await ask(rig.provider, [chat(seq, "remember to buy\nmilk")], "1");
+    assert.equal((await ask(rig.provider, [chat(5, "recall")], "1")).text, "recall: I remember:\nto buy milk");
   });
 
   it("counts its turns over restarts", async () => {
-    await using harness = await createHarness();
-    const first = await ask(harness.provider, [chat(1, "hello")]);
-    const second = await ask(harness.provider, [chat(2, "count")], first.continuation);
+    await using rig = await createRig();
+    const first = await ask(rig.provider, [chat(1, "hello")]);
+    const second = await ask(rig.provider, [chat(2, "count")], first.continuation);
     assert.equal(second.text, "count: this is turn 2 of our conversation.");
-    assert.match((await ask(harness.provider, [chat(3, "count")], "damaged")).text, /this is turn 1 /);
+    assert.match((await ask(rig.provider, [chat(3, "count")], "damaged")).text, /this is turn 1 /);
   });
 
   it("sends a text before its answer, and says so when that is refused", async () => {
-    await using harness = await createHarness();
-    const { text } = await ask(harness.provider, [chat(1, "send ping")], "1");
-    assert.deepEqual(harness.sent, [{ to: "family", text: "ping" }]);
+    await using rig = await createRig();
+    const { text } = await ask(rig.provider, [chat(1, "send ping")], "1");
+    assert.deepEqual(rig.sent, [{ to: "family", text: "ping" }]);
     assert.equal(text, "send ping: sent as message 1.");
-    const refused = await ask(harness.provider, [chat(1, "send ping", "nobody")], "1");
+    const refused = await ask(rig.provider, [chat(1, "send ping", "nobody")], "1");
     assert.match(refused.text, /it could not be sent: there is no destination nobody/);
   });
 
   it("writes a file and sends it, and says so when that is refused", async () => {
-    await using harness = await createHarness();
-    const { text } = await ask(harness.provider, [chat(1, "file two\nlines")], "1");
+    await using rig = await createRig();
+    const { text } = await ask(rig.provider, [chat(1, "file two\nlines")], "1");
     assert.equal(text, "file two\nlines: sent as message 1.");
-    assert.deepEqual(harness.sent, [{ to: "family", text: "two\nlines\n" }]);
-    const refused = await ask(harness.provider, [chat(1, "file ping", "nobody")], "1");
+    assert.deepEqual(rig.sent, [{ to: "family", text: "two\nlines\n" }]);
+    const refused = await ask(rig.provider, [chat(1, "file ping", "nobody")], "1");
     assert.match(refused.text, /it could not be sent: there is no destination nobody/);
   });
 
   it("says what it sees of files: their size as they lie there, and what a small text says", async () => {
-    await using harness = await createHarness();
+    await using rig = await createRig();
     const received = async (name: string, content: string | Buffer) => {
-      const path = join(harness.folder, name);
+      const path = join(rig.folder, name);
       await writeFile(path, content);
       return { name, blob: "0".repeat(64), bytes: 0, path };
     };
@@ -155,7 +155,7 @@ describe("the demo agent", () => {
     const row = { kind: "chat", seq: 1, trigger: true, redelivered: false, from: "family", time: 0 } as const;
     const message = { ...row, body: { text: "look <here>", files } };
     assert.equal(
-      (await ask(harness.provider, [message, chat(2, "<file name='no' />")], "1")).text,
+      (await ask(rig.provider, [message, chat(2, "<file name='no' />")], "1")).text,
       [
         "look <here>: I got 4 files:",
         "- a.txt, 17 bytes: “the tide is high”",
@@ -170,9 +170,9 @@ describe("the demo agent", () => {
 
   it("waits as long as it is told, takes follow-ups meanwhile, and answers all in order", async () => {
     const time = new FakeTime();
-    await using harness = await createHarness(time);
+    await using rig = await createRig(time);
     const prompt = { seqs: [1], text: formatPrompt([chat(1, "wait 60")], "UTC", []) };
-    const turn = harness.provider.start({ prompt, instructions: "", continuation: "1" });
+    const turn = rig.provider.start({ prompt, instructions: "", continuation: "1" });
     const events: ProviderEvent[] = [];
     const reading = (async () => {
       for await (const event of turn.events) events.push(event);
@@ -193,16 +193,16 @@ describe("the demo agent", () => {
   });
 
   it("takes what is almost a command for talk", async () => {
-    await using harness = await createHarness();
+    await using rig = await createRig();
     for (const text of ["wait", "wait for me", "wait -1", "fail", "fail better", "remember", "help me", "count to 3"]) {
-      assert.equal((await ask(harness.provider, [chat(1, text)], "1")).text, `You said: ${text}`);
+      assert.equal((await ask(rig.provider, [chat(1, text)], "1")).text, `You said: ${text}`);
     }
   });
 
   it("never puts a quote into two messages, however many it answers", async () => {
-    await using harness = await createHarness();
+    await using rig = await createRig();
     const many = Array.from({ length: 100 }, (_, index) => chat(index + 1, `${index}:`.padEnd(900, "x")));
-    const { messages } = await ask(harness.provider, many, "1");
+    const { messages } = await ask(rig.provider, many, "1");
     assert.ok(messages.length > 1);
     for (const { body } of many) {
       const text = "text" in body ? body.text : "";

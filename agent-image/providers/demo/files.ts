@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PromptFile } from "./demo-prompt.ts";
+import type { PromptFile } from "./prompt.ts";
 
 /** A text up to this size is shown. */
 const maxShownBytes = 40;
