@@ -4,7 +4,7 @@ import { agentGroupSchema } from "@copepod/crds/agent-group";
 import { credentialSchema } from "@copepod/crds/credential";
 import { apiVersion } from "@copepod/crds/definition";
 import { renderProxyRules } from "@copepod/crds/proxy-rules";
-import { compileRules } from "@copepod/credential-proxy/rules";
+import { compileRules } from "@copepod/credential-proxy/rules/rules";
 
 const inject = { header: "x-token", format: "Token {secret}" };
 const matching = (hosts: string[], paths: string[]) => ({

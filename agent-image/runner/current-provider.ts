@@ -44,6 +44,7 @@ export class CurrentProvider implements AsyncDisposable {
   readonly #tools: Tools;
   #toolsServer: Promise<ToolsServer> | undefined;
   #made: Made | undefined;
+  #making: Promise<unknown> = Promise.resolve();
 
   constructor(deps: CurrentProviderDeps, tools: Tools) {
     this.#deps = deps;
@@ -51,7 +52,18 @@ export class CurrentProvider implements AsyncDisposable {
   }
 
   /** @throws CopepodError `providerMissing`, `sandboxMissing` */
-  async of({ provider: name, agent }: SessionContext): Promise<Provider> {
+  of(context: SessionContext): Promise<Provider> {
+    const made = this.#making.then(() => this.#make(context));
+    this.#making = made.catch(() => undefined);
+    return made;
+  }
+
+  /** Begins to make it before a turn asks for it, while other things are waited for. What hinders it the turn will see. */
+  expect(context: SessionContext): void {
+    void this.of(context).catch(() => undefined);
+  }
+
+  async #make({ provider: name, agent }: SessionContext): Promise<Provider> {
     const upstreams = await this.#upstreams();
     const from = JSON.stringify({ name, agent, upstreams });
     if (this.#made?.from === from) return this.#made.provider;
@@ -83,6 +95,7 @@ export class CurrentProvider implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#making;
     await this.close();
     await (await this.#toolsServer)?.[Symbol.asyncDispose]();
   }

@@ -68,7 +68,10 @@ class Runner {
     const { mailbox, instance, life, log } = this.#deps;
     const beating = new AbortController();
     const work = async (): Promise<void> => {
-      const hello = await this.#retry("hello", life.draining, (options) => mailbox.hello({ instance }, options));
+      const [hello] = await Promise.all([
+        this.#retry("hello", life.draining, (options) => mailbox.hello({ instance }, options)),
+        this.#refreshContext().then((context) => this.#provider.expect(context)),
+      ]);
       log.info({ session: hello.session, epoch: hello.epoch }, "runner holds the session");
       const heartbeats = this.#heartbeat.run(beating.signal);
       try {
@@ -88,7 +91,7 @@ class Runner {
   /** One long poll after the other, also while a turn runs: follow-ups and control rows come this way. */
   async #intake(): Promise<void> {
     const { mailbox, instance, life } = this.#deps;
-    const context = await this.#refreshContext();
+    const context = this.#context ?? (await this.#refreshContext());
     let limit = context.maxMessagesPerPrompt;
     while (!life.draining.aborted) {
       const age = this.#lane.age;

@@ -7,6 +7,25 @@ export type ModelApi = (typeof modelApis)[number];
 
 const name = z.string().min(1).max(maxNameLength);
 
+/**
+ * Headers about one connection and the framing on it, in lower case: no key goes into them, and whoever hands a request
+ * on makes them anew.
+ */
+export const connectionHeaders: readonly string[] = [
+  "accept-encoding",
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
 /** One row of the table that decides both what is let through and which credential is put in. */
 export const ruleSchema = z.strictObject({
   /** Name of the Credential. */

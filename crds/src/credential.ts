@@ -1,4 +1,4 @@
-import { modelApis } from "@copepod/core/proxy-rules";
+import { connectionHeaders, modelApis } from "@copepod/core/proxy-rules";
 import { z } from "zod";
 import { type Definition, resourceSchema } from "./definition.ts";
 import { countSchema, resourceNameSchema, setOf } from "./fields.ts";
@@ -56,22 +56,6 @@ const match = z.strictObject({
   ),
   methods: setOf(method, { min: 1, max: 20 }).describe("HTTP methods, in capitals."),
 });
-
-/** What a client and a server say about their connection: no place for a key. */
-const connectionHeaders = [
-  "accept-encoding",
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
 
 const header = withRule(
   z

@@ -14,11 +14,6 @@ const credential = (name: string, spec: object, namespace = "default"): [string,
 const group = (...credentials: string[]) =>
   agentGroupSchema.parse({ apiVersion, kind: "AgentGroup", metadata: { name: "helper" }, spec: { credentials } });
 
-const matching = (hosts: string[], paths: string[], methods = ["GET"]) => ({
-  match: { hosts, paths, methods },
-  inject: { header: "authorization", format: "Bearer {secret}" },
-});
-
 describe("the rules of a session's proxy", () => {
   it("are empty for a group without credentials", () => {
     const rendered = renderProxyRules(group(), new Map([credential("other", { upstream: { api: "OpenAI" } })]));
@@ -134,37 +129,4 @@ describe("the rules of a session's proxy", () => {
     assert.deepEqual(overlapping, [{ name: "claude", with: "anthropic", where: "POST api.anthropic.com/v1/messages" }]);
     assert.ok(rules.rules.every((rule) => rule.credential !== "claude"));
   });
-});
-
-describe("two Credentials", () => {
-  const meet: [string, ReturnType<typeof matching>, ReturnType<typeof matching>][] = [
-    ["the same", matching(["a.example"], ["/x"]), matching(["a.example"], ["/x"])],
-    ["a name below a wildcard", matching(["*.a.example"], ["/x"]), matching(["b.c.a.example:8443"], ["/x"])],
-    ["wildcards within each other", matching(["*.a.example"], ["/x"]), matching(["*.b.a.example"], ["/x"])],
-    ["any segment", matching(["a.example"], ["/*/b"]), matching(["a.example"], ["/a/*"])],
-    ["all below", matching(["a.example"], ["/a/**"]), matching(["a.example"], ["/a/b/c"])],
-    ["all below all below", matching(["a.example"], ["/**"]), matching(["a.example"], ["/a/**"])],
-  ];
-  const miss: typeof meet = [
-    ["another method", matching(["a.example"], ["/x"]), matching(["a.example"], ["/x"], ["POST"])],
-    ["another host", matching(["a.example"], ["/x"]), matching(["b.example"], ["/x"])],
-    ["another port", matching(["a.example"], ["/x"]), matching(["a.example:8443"], ["/x"])],
-    ["the name above a wildcard", matching(["*.a.example"], ["/x"]), matching(["a.example"], ["/x"])],
-    ["a name that only ends alike", matching(["*.a.example"], ["/x"]), matching(["ba.example"], ["/x"])],
-    ["another path", matching(["a.example"], ["/a/*"]), matching(["a.example"], ["/b/a"])],
-    ["a longer path", matching(["a.example"], ["/a/*"]), matching(["a.example"], ["/a/b/c"])],
-    ["no segment at all", matching(["a.example"], ["/a/*"]), matching(["a.example"], ["/a/"])],
-    ["the path above", matching(["a.example"], ["/a/**"]), matching(["a.example"], ["/a"])],
-  ];
-  const overlapsOf = (one: object, other: object) =>
-    renderProxyRules(group("one", "other"), new Map([credential("one", one), credential("other", other)])).overlapping;
-  for (const [what, one, other] of meet) {
-    it(`overlap: ${what}`, () => {
-      assert.equal(overlapsOf(one, other)[0]?.with, "one");
-      assert.equal(overlapsOf(other, one)[0]?.with, "one");
-    });
-  }
-  for (const [what, one, other] of miss) {
-    it(`do not overlap: ${what}`, () => assert.deepEqual(overlapsOf(one, other), []));
-  }
 });

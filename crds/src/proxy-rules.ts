@@ -1,8 +1,8 @@
 import { keyOf } from "@copepod/core/addresses";
 import type { ModelApi, ProxyRules, Rule, UpstreamRule } from "@copepod/core/proxy-rules";
+import { findOverlap } from "@copepod/core/rule-overlap";
 import type { AgentGroup } from "./agent-group.ts";
 import type { Credential } from "./credential.ts";
-import { findOverlap } from "./rule-overlap.ts";
 
 const officialBaseUrls: Readonly<Record<ModelApi, string>> = {
   Anthropic: "https://api.anthropic.com",
@@ -55,7 +55,7 @@ export function renderProxyRules(
       continue;
     }
     const part = renderCredential(credential);
-    const overlap = findOverlap(part.rules, rules);
+    const overlap = firstOverlap(part.rules, rules);
     if (overlap) {
       overlapping.push({ name, ...overlap });
       continue;
@@ -64,6 +64,20 @@ export function renderProxyRules(
     rules.push(...part.rules);
   }
   return { rules: { group: metadata.name, upstreams, rules }, missing, overlapping };
+}
+
+/** The first requests that two tables both claim: which credential of `others`, and where. */
+function firstOverlap(
+  rules: readonly Rule[],
+  others: readonly Rule[],
+): { readonly with: string; readonly where: string } | undefined {
+  for (const rule of rules) {
+    for (const other of others) {
+      const where = findOverlap(rule, other);
+      if (where !== undefined) return { with: other.credential, where };
+    }
+  }
+  return undefined;
 }
 
 function renderCredential({ metadata: { name }, spec }: Credential): Part {

@@ -4,18 +4,18 @@ import { untilEnded } from "@copepod/core/lifetime";
 import { type MailboxClient, mailboxApi } from "@copepod/core/mailbox-api";
 import { destination, type Logger, pino } from "pino";
 import { type ProxyConfig, readConfig } from "./config.ts";
-import { resolveBySystem } from "./connector.ts";
-import { createForward } from "./forward.ts";
-import { createFront } from "./front.ts";
-import { writeInstructions } from "./instructions.ts";
+import { createFront } from "./front/front.ts";
+import { listen, type ProxyServer } from "./front/server.ts";
+import { createPlaceholders } from "./keys/placeholder.ts";
 import { proxyLimits } from "./limits.ts";
-import { createPlaceholders } from "./placeholder.ts";
-import { createRelay, mailboxRoutes, maxConcurrentRequests } from "./relay.ts";
-import { RulesSource } from "./rules-source.ts";
-import { listen, type ProxyServer } from "./server.ts";
-import { createPlaceholderCheck, createTokenSource } from "./token.ts";
-import { createUpstream, type Upstream } from "./upstream.ts";
-import { Upstreams } from "./upstreams.ts";
+import { writeInstructions } from "./mailbox/instructions.ts";
+import { createRelay, mailboxRoutes, maxConcurrentRequests } from "./mailbox/relay.ts";
+import { createRouterClient, type RouterClient } from "./mailbox/router-client.ts";
+import { createPlaceholderCheck, createTokenSource } from "./mailbox/token.ts";
+import { createForward } from "./model/forward.ts";
+import { resolveBySystem } from "./network/connector.ts";
+import { Upstreams } from "./network/upstreams.ts";
+import { RulesSource } from "./rules/rules-source.ts";
 import { UsageReport } from "./usage/report.ts";
 
 /** The runner's turn may go on this long after SIGTERM; the proxy serves it to the end. */
@@ -33,12 +33,12 @@ async function main(config: ProxyConfig): Promise<void> {
   const asked = untilEnded(process, undefined);
   const parent = config.endWithStdin ? process.stdin : undefined;
   const orphaned = untilEnded(undefined, parent);
-  await using upstream = createUpstream(
+  await using router = createRouterClient(
     config.mailboxSocket,
     createTokenSource(config.tokenFile),
     maxConcurrentRequests,
   );
-  const mailbox = createMailbox(upstream);
+  const mailbox = createMailbox(router);
   const usage = new UsageReport({ mailbox, random: Math.random, log });
   const limits = proxyLimits;
   await using upstreams = new Upstreams({ resolve: resolveBySystem, limits, ca: undefined });
@@ -59,7 +59,7 @@ async function main(config: ProxyConfig): Promise<void> {
     now: () => performance.now(),
     log,
   });
-  const relay = createRelay({ upstream, routes: mailboxRoutes, isAuthorized, log });
+  const relay = createRelay({ router, routes: mailboxRoutes, isAuthorized, log });
   const front = createFront({ relay, forward, rules, isAuthorized, placeholderOf: placeholders.of, limits, log });
   await using server = await listen({ path: config.proxySocket, owner: config.socketOwner }, front, limits);
   log.info("credential-proxy serves");
@@ -93,11 +93,11 @@ async function serveToTheEnd({
   await Promise.all([told, server.untilQuiet(bound).catch(() => undefined)]);
 }
 
-function createMailbox(upstream: Upstream): MailboxClient {
+function createMailbox(router: RouterClient): MailboxClient {
   return createClient(mailboxApi, {
     baseUrl: "",
     async fetch(path, { headers, body = "", signal = new AbortController().signal }) {
-      const answer = await upstream.send({ method: "POST", path, headers, body, signal });
+      const answer = await router.send({ method: "POST", path, headers, body, signal });
       return { status: answer.status, text: async () => (await answer.body.setEncoding("utf8").toArray()).join("") };
     },
   });

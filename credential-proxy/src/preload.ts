@@ -1,14 +1,14 @@
 import "./config.ts";
-import "./connector.ts";
-import "./forward.ts";
-import "./front.ts";
-import "./instructions.ts";
-import "./relay.ts";
-import "./rules-source.ts";
-import "./server.ts";
-import "./token.ts";
-import "./upstream.ts";
-import "./upstreams.ts";
+import "./front/front.ts";
+import "./front/server.ts";
+import "./mailbox/instructions.ts";
+import "./mailbox/relay.ts";
+import "./mailbox/router-client.ts";
+import "./mailbox/token.ts";
+import "./model/forward.ts";
+import "./network/connector.ts";
+import "./network/upstreams.ts";
+import "./rules/rules-source.ts";
 import "./usage/report.ts";
 
 // Loads what the proxy loads, and ends: with a compile cache, Node then keeps all of it compiled.

@@ -112,7 +112,8 @@ function judge(provider: HarnessName, figures: Record<string, number>): BenchRes
 const explanations = [
   "cold, resumed: from the call that says the message to the first request at the model, for a new session and for one that",
   "is asleep. The fake model answers at once, so this is the first token, too.",
-  "bare: from the start of the harness's own program, by hand, to its first request: a new conversation, and the last one.",
+  "bare: from the start of the harness by hand to its first request, in a new conversation and in the last one: `codex exec`,",
+  "`opencode run`; for claude the shortest program around the Agent SDK, which is what the provider drives.",
   "our_share: the median of ours less the median of bare. Rounds of both alternate, in the same run, with the same model.",
   "asleep_to_reply, hot_overhead: from the call to the answer in the client's hands, less the time of the model's requests.",
 ];

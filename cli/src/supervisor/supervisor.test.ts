@@ -34,7 +34,7 @@ describe("a session that is wanted", () => {
     assert.equal(runner.env.COPEPOD_WORKSPACE, `${test.home}/volumes/helper/sessions/helper-0123456789ab`);
     assert.equal(runner.env.COPEPOD_AGENT_DIR, `${test.home}/volumes/helper/agent`);
     assert.equal(runner.env.HOME, `${runner.env.COPEPOD_WORKSPACE}/home`);
-    assert.ok(existsSync(runner.env.HOME) && existsSync(runner.env.COPEPOD_AGENT_DIR ?? ""));
+    assert.ok(existsSync(runner.env.COPEPOD_WORKSPACE) && existsSync(runner.env.COPEPOD_AGENT_DIR ?? ""));
     for (const name of ["SECRET", "COPEPOD_TOKEN_FILE", "COPEPOD_MAILBOX_SOCKET"]) assert.ok(!(name in runner.env));
   });
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { describe, it } from "node:test";
-import { isReachable } from "../addresses.ts";
-import { compileRule } from "../match.ts";
-import { compileRules } from "../rules.ts";
+import { isReachable } from "../network/addresses.ts";
+import { compileRule } from "../rules/match.ts";
+import { compileRules } from "../rules/rules.ts";
 import { openRule, ProxyInProcess, refusalOf, upstreamRule } from "../testing/proxy.ts";
 import { FakeUpstream } from "../testing/upstream.ts";
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { compileRules } from "../rules.ts";
+import { compileRules } from "../rules/rules.ts";
 import { canary, openRule, ProxyInProcess, refusalOf, upstreamRule } from "../testing/proxy.ts";
 import { type Answer, FakeUpstream } from "../testing/upstream.ts";
 
@@ -154,7 +154,7 @@ describe("rules and keys that change", { timeout: 60_000 }, () => {
   });
 
   it("G15: what the proxy loads is little, locked by hash, and runs nothing when it is installed", async () => {
-    const root = new URL("../../../", import.meta.url);
+    const root = new URL("../../..", import.meta.url);
     const read = async (path: string) => JSON.parse(await readFile(fileURLToPath(new URL(path, root)), "utf8"));
     const { packages } = await read("package-lock.json");
     const { dependencies } = await read("credential-proxy/package.json");

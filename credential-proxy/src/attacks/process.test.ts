@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { environment } from "@copepod/core/environment";
+import { createPlaceholders } from "../keys/placeholder.ts";
 import { nodeFlags } from "../node-flags.ts";
-import { createPlaceholders } from "../placeholder.ts";
 import { canary, openRule, readAnswer, sessionPlaceholder, upstreamRule } from "../testing/proxy.ts";
 import { FakeUpstream } from "../testing/upstream.ts";
 

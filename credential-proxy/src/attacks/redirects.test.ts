@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { compileRules } from "../rules.ts";
+import { compileRules } from "../rules/rules.ts";
 import { createCertificate } from "../testing/certificate.ts";
 import { canary, openRule, ProxyInProcess, refusalOf, upstreamRule } from "../testing/proxy.ts";
 import { FakeUpstream } from "../testing/upstream.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
-import { toRefusal } from "../failure.ts";
-import { createEqualityCheck, createPlaceholders } from "../placeholder.ts";
+import { createEqualityCheck, createPlaceholders } from "../keys/placeholder.ts";
+import { toRefusal } from "../model/failure.ts";
 import {
   canary,
   openRule,

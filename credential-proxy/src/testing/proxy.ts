@@ -7,17 +7,17 @@ import { join } from "node:path";
 import type { UsageEntry } from "@copepod/core/mailbox-api";
 import type { ProxyRules, Rule, UpstreamRule } from "@copepod/core/proxy-rules";
 import { pino } from "pino";
-import { type Resolve, resolveBySystem } from "../connector.ts";
-import { createForward } from "../forward.ts";
-import { createFront } from "../front.ts";
+import { createFront } from "../front/front.ts";
+import { listen, type ProxyServer } from "../front/server.ts";
+import { createPlaceholders } from "../keys/placeholder.ts";
 import { type ProxyLimits, proxyLimits } from "../limits.ts";
-import { createPlaceholders } from "../placeholder.ts";
-import { createRelay, mailboxRoutes } from "../relay.ts";
-import { RulesSource } from "../rules-source.ts";
-import { listen, type ProxyServer } from "../server.ts";
-import { createPlaceholderCheck, createTokenSource } from "../token.ts";
-import { createUpstream } from "../upstream.ts";
-import { Upstreams } from "../upstreams.ts";
+import { createRelay, mailboxRoutes } from "../mailbox/relay.ts";
+import { createRouterClient } from "../mailbox/router-client.ts";
+import { createPlaceholderCheck, createTokenSource } from "../mailbox/token.ts";
+import { createForward } from "../model/forward.ts";
+import { type Resolve, resolveBySystem } from "../network/connector.ts";
+import { Upstreams } from "../network/upstreams.ts";
+import { RulesSource } from "../rules/rules-source.ts";
 
 export const sessionPlaceholder = "placeholder-of-the-session";
 /** The key that nobody but the upstream may ever see. */
@@ -131,7 +131,9 @@ export class ProxyInProcess implements AsyncDisposable {
       },
     );
     await this.#startRouter();
-    const router = this.#stack.use(createUpstream(join(this.folder, "router"), createTokenSource(this.tokenFile), 32));
+    const router = this.#stack.use(
+      createRouterClient(join(this.folder, "router"), createTokenSource(this.tokenFile), 32),
+    );
     const noting: Resolve = (host) => {
       this.lookups.push(host);
       return resolve(host);
@@ -155,7 +157,7 @@ export class ProxyInProcess implements AsyncDisposable {
       now: () => performance.now(),
       log,
     });
-    const relay = createRelay({ upstream: router, routes: mailboxRoutes, isAuthorized, log });
+    const relay = createRelay({ router, routes: mailboxRoutes, isAuthorized, log });
     const front = createFront({
       ...{ relay, forward, rules, isAuthorized, limits: all, log },
       placeholderOf: this.placeholders.of,

@@ -12,8 +12,8 @@ import { environment } from "@copepod/core/environment";
 import { CopepodError } from "@copepod/core/errors";
 import { mailboxApi, type SessionContext } from "@copepod/core/mailbox-api";
 import type { ProxyRules } from "@copepod/core/proxy-rules";
+import { createPlaceholders } from "@copepod/credential-proxy/keys/placeholder";
 import { nodeFlags } from "@copepod/credential-proxy/node-flags";
-import { createPlaceholders } from "@copepod/credential-proxy/placeholder";
 import { until } from "../../support/until.ts";
 
 const nginxBinary = "/usr/sbin/nginx";

@@ -9,15 +9,20 @@ import type { FakeModel } from "@copepod/agent-image/providers/testing/model/ser
 import { models } from "../../harness/harness-system.ts";
 
 interface Bare {
-  /** Below `node_modules` of the installed harness. */
-  readonly binary: string;
+  /** The program, by the folder of the installed harness. */
+  program(installed: string): readonly string[];
   env(fake: FakeModel, home: string): Readonly<Record<string, string>>;
   first(fake: FakeModel, prompt: string): readonly string[];
   resumed(fake: FakeModel, prompt: string): readonly string[];
 }
 
+/** What our provider drives is the Agent SDK, a library: by hand it is the shortest program around it. */
 const claude: Bare = {
-  binary: "@anthropic-ai/claude-agent-sdk-linux-x64/claude",
+  program: (installed) => [
+    process.execPath,
+    join(import.meta.dirname, "claude-by-hand.ts"),
+    join(installed, "node_modules/@anthropic-ai/claude-agent-sdk/sdk.mjs"),
+  ],
   env: (fake) => ({
     IS_SANDBOX: "1",
     ANTHROPIC_BASE_URL: fake.url,
@@ -25,8 +30,8 @@ const claude: Bare = {
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
     DISABLE_TELEMETRY: "1",
   }),
-  first: (_fake, prompt) => ["-p", prompt, "--model", models.claude, "--dangerously-skip-permissions"],
-  resumed: (fake, prompt) => [...claude.first(fake, prompt), "--continue"],
+  first: (_fake, prompt) => [models.claude, prompt, ""],
+  resumed: (_fake, prompt) => [models.claude, prompt, "continue"],
 };
 
 const codexSettings = (fake: FakeModel) => {
@@ -43,14 +48,14 @@ const codexSettings = (fake: FakeModel) => {
 };
 
 const codex: Bare = {
-  binary: ".bin/codex",
+  program: (installed) => [join(installed, "node_modules/.bin/codex")],
   env: (fake, home) => ({ CODEX_HOME: home, FAKE_KEY: fake.key }),
   first: (fake, prompt) => ["exec", "--skip-git-repo-check", ...codexSettings(fake), prompt],
   resumed: (fake, prompt) => ["exec", "resume", "--last", "--skip-git-repo-check", ...codexSettings(fake), prompt],
 };
 
 const opencode: Bare = {
-  binary: "opencode-linux-x64/bin/opencode",
+  program: (installed) => [join(installed, "node_modules/opencode-linux-x64/bin/opencode")],
   env: (fake) => ({
     OPENCODE_DISABLE_MODELS_FETCH: "1",
     OPENCODE_CONFIG_CONTENT: JSON.stringify({
@@ -101,7 +106,8 @@ export class BareHarness implements AsyncDisposable {
     const installed = harnessFolder(defaultHarnessesDir(process.env, homedir()), this.#name);
     const before = this.#fake.calls.length;
     const startedAt = performance.now();
-    const child = spawn(join(installed, "node_modules", bare.binary), bare[which](this.#fake, "hello"), {
+    const [program = "", ...args] = [...bare.program(installed), ...bare[which](this.#fake, "hello")];
+    const child = spawn(program, args, {
       cwd: join(this.#folder, "work"),
       env: { PATH: process.env.PATH, HOME: home, ...bare.env(this.#fake, home) },
       stdio: ["ignore", "pipe", "pipe"],

@@ -6,8 +6,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { CopepodError } from "@copepod/core/errors";
 import type { buildConnector } from "undici";
 import createDialler from "undici/lib/core/connect.js";
+import type { ProxyLimits } from "../limits.ts";
 import { type AddressPolicy, isReachable } from "./addresses.ts";
-import type { ProxyLimits } from "./limits.ts";
 
 /** All addresses of a host name. */
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;

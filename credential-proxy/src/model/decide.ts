@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { CopepodError } from "@copepod/core/errors";
 import type { Rule } from "@copepod/core/proxy-rules";
-import { cleanHeaders, cleanQuery } from "./auth-positions.ts";
-import type { Target } from "./gate.ts";
-import type { Route, RuleTable } from "./rules.ts";
+import type { Target } from "../front/gate.ts";
+import { cleanHeaders, cleanQuery } from "../keys/auth-positions.ts";
+import type { Route, RuleTable } from "../rules/rules.ts";
 
 /** A request that may go out, but for the key. */
 export interface Decision {

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pino } from "pino";
-import { createRelay, mailboxRoutes } from "./relay.ts";
-import { listen, type ProxyServer } from "./server.ts";
-import { createPlaceholderCheck, createTokenSource } from "./token.ts";
-import { createUpstream, type Upstream } from "./upstream.ts";
+import { listen, type ProxyServer } from "../front/server.ts";
+import { createRelay, mailboxRoutes } from "../mailbox/relay.ts";
+import { createRouterClient, type RouterClient } from "../mailbox/router-client.ts";
+import { createPlaceholderCheck, createTokenSource } from "../mailbox/token.ts";
 
 export const placeholder = "placeholder-of-the-session";
 export const token = "canary-token-of-the-session";
@@ -25,7 +25,7 @@ export class RelayInProcess implements AsyncDisposable {
   readonly tokenFile: string;
   #logs = "";
   #router: Server | undefined;
-  #upstream: Upstream | undefined;
+  #client: RouterClient | undefined;
   #server: ProxyServer | undefined;
 
   private constructor(folder: string) {
@@ -66,9 +66,9 @@ export class RelayInProcess implements AsyncDisposable {
 
   async #startRelay(): Promise<void> {
     const log = pino({ level: "trace" }, { write: (line: string) => this.#write(line) });
-    this.#upstream = createUpstream(join(this.folder, "router"), createTokenSource(this.tokenFile), 32);
+    this.#client = createRouterClient(join(this.folder, "router"), createTokenSource(this.tokenFile), 32);
     const isAuthorized = createPlaceholderCheck(placeholder);
-    const relay = createRelay({ upstream: this.#upstream, routes: mailboxRoutes, isAuthorized, log });
+    const relay = createRelay({ router: this.#client, routes: mailboxRoutes, isAuthorized, log });
     this.#server = await listen({ path: join(this.folder, "proxy"), owner: undefined }, relay);
   }
 
@@ -99,7 +99,7 @@ export class RelayInProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server?.[Symbol.asyncDispose]();
-    await this.#upstream?.[Symbol.asyncDispose]();
+    await this.#client?.[Symbol.asyncDispose]();
     this.stopRouter();
     await rm(this.folder, { recursive: true, force: true });
   }

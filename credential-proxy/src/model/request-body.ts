@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { CopepodError } from "@copepod/core/errors";
-import type { ProxyLimits } from "./limits.ts";
+import type { ProxyLimits } from "../limits.ts";
 
 /** How many bytes all requests together may still keep. */
 export interface KeptBudget {

@@ -36,24 +36,3 @@ function toPattern(path: string): string {
   const fixed = segments.map((segment) => (segment === "*" ? "[^/]+" : RegExp.escape(segment))).join("/");
   return isOpen ? `${fixed}/.*` : fixed;
 }
-
-/** Whether some request is covered by both rules. */
-export function rulesMeet(a: Rule, b: Rule): boolean {
-  return (
-    a.methods.some((method) => b.methods.includes(method)) &&
-    a.hosts.some((host) => b.hosts.some((other) => hostsMeet(host, other))) &&
-    a.paths.some((path) => b.paths.some((other) => segmentsMeet(path.split("/"), other.split("/"))))
-  );
-}
-
-function hostsMeet(a: string, b: string): boolean {
-  return a === b || isBelow(a, b) || isBelow(b, a);
-}
-
-const isBelow = (host: string, pattern: string): boolean => pattern.startsWith("*.") && host.endsWith(pattern.slice(1));
-
-function segmentsMeet([a, ...restA]: readonly string[], [b, ...restB]: readonly string[]): boolean {
-  if (a === "**" || b === "**") return a !== undefined && b !== undefined;
-  if (a === undefined || b === undefined) return a === b;
-  return (a === b || (a === "*" && b !== "") || (b === "*" && a !== "")) && segmentsMeet(restA, restB);
-}

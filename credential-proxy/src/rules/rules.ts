@@ -1,6 +1,13 @@
 import { CopepodError, parseInput } from "@copepod/core/errors";
-import { type ProxyRules, proxyRulesSchema, type Rule, type UpstreamRule } from "@copepod/core/proxy-rules";
-import { type Asked, compileRule, type Matcher, rulesMeet } from "./match.ts";
+import {
+  connectionHeaders,
+  type ProxyRules,
+  proxyRulesSchema,
+  type Rule,
+  type UpstreamRule,
+} from "@copepod/core/proxy-rules";
+import { findOverlap } from "@copepod/core/rule-overlap";
+import { type Asked, compileRule, type Matcher } from "./match.ts";
 
 /** A model API, ready to be reached. */
 export interface Route {
@@ -21,13 +28,6 @@ export interface RuleTable {
 }
 
 const tokenHeader = /^[a-z0-9][a-z0-9_-]*$/;
-const framingHeaders = ["connection", "content-length", "expect", "host", "keep-alive", "te", "trailer"].concat([
-  "transfer-encoding",
-  "upgrade",
-  "proxy-authorization",
-  "proxy-authenticate",
-  "accept-encoding",
-]);
 const fileName = /^(?!\.{1,2}$)[A-Za-z0-9._-]+$/;
 const pathPattern = /^(?:\/(?:\*|[^*/\\?#;%]*))+$|^(?:\/(?:\*|[^*/\\?#;%]+))*\/\*\*$/;
 
@@ -78,7 +78,8 @@ function checkRule(rule: Rule): void {
   const badPath = rule.paths.find((path) => !pathPattern.test(path));
   if (badPath !== undefined) throw invalid(`${what}: path "${badPath}" is not a pattern of whole segments`);
   const { header, format } = rule.inject;
-  if (!tokenHeader.test(header) || framingHeaders.includes(header)) throw invalid(`${what}: no key fits in ${header}`);
+  if (!tokenHeader.test(header) || connectionHeaders.includes(header))
+    throw invalid(`${what}: no key fits in ${header}`);
   if (!/^[ -~]*$/.test(format) || format.split("{secret}").length !== 2) {
     throw invalid(`${what}: inject.format must be printable and hold {secret} once`);
   }
@@ -100,9 +101,11 @@ function isHostPattern(pattern: string): boolean {
 /** Two credentials for one request: nobody could say which key goes out. */
 function checkOverlaps({ rules }: ProxyRules): void {
   for (const [index, rule] of rules.entries()) {
-    const other = rules.slice(0, index).find((earlier) => rulesMeet(earlier, rule) && differ(earlier, rule));
-    if (!other) continue;
-    throw invalid(`rules of credentials ${other.credential} and ${rule.credential} cover the same requests`);
+    for (const earlier of rules.slice(0, index)) {
+      const where = differ(earlier, rule) ? findOverlap(earlier, rule) : undefined;
+      if (where === undefined) continue;
+      throw invalid(`rules of credentials ${earlier.credential} and ${rule.credential} both cover ${where}`);
+    }
   }
 }
 

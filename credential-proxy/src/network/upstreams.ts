@@ -1,7 +1,7 @@
 import Pool from "undici/lib/dispatcher/pool.js";
+import type { ProxyLimits } from "../limits.ts";
+import type { Route } from "../rules/rules.ts";
 import { createConnector, type Resolve } from "./connector.ts";
-import type { ProxyLimits } from "./limits.ts";
-import type { Route } from "./rules.ts";
 
 export interface UpstreamsDeps {
   readonly resolve: Resolve;

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { CopepodError } from "@copepod/core/errors";
-import { createEqualityCheck } from "./placeholder.ts";
+import { createEqualityCheck } from "../keys/placeholder.ts";
 
 /** Reads a token that is rotated by replacing its file. @throws CopepodError `unavailable` */
 export type TokenSource = () => Promise<string>;

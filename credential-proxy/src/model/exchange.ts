@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { CopepodError } from "@copepod/core/errors";
 import type { Dispatcher } from "undici";
+import { EchoScan } from "../keys/echo-scan.ts";
+import type { Injection } from "../keys/secret-source.ts";
+import type { ProxyLimits } from "../limits.ts";
+import { createUsageScan, type UsageScan } from "../usage/scan.ts";
 import { type AnswerHead, readAnswerHead } from "./answer-head.ts";
-import { EchoScan } from "./echo-scan.ts";
-import type { ProxyLimits } from "./limits.ts";
-import type { Injection } from "./secret-source.ts";
-import { createUsageScan, type UsageScan } from "./usage/scan.ts";
 
 /** How an attempt to get an answer went. */
 export type Outcome =

@@ -4,8 +4,8 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { CopepodError } from "@copepod/core/errors";
+import { type ProxyLimits, proxyLimits } from "../limits.ts";
 import { methodRefused } from "./gate.ts";
-import { type ProxyLimits, proxyLimits } from "./limits.ts";
 import { answerSocketError, toRequestId } from "./refusal.ts";
 
 /** Longer than the time between two heartbeats, so that a runner at work always has a connection. */

@@ -6,9 +6,9 @@ import { blobPaths } from "@copepod/core/files";
 import { maxBodyBytes, maxFileBytes } from "@copepod/core/limits";
 import { mailboxApi, proxyCalls } from "@copepod/core/mailbox-api";
 import type { Logger } from "pino";
+import { answerError, toRequestId } from "../front/refusal.ts";
 import { limitBody } from "./body-limit.ts";
-import { answerError, toRequestId } from "./refusal.ts";
-import type { Upstream } from "./upstream.ts";
+import type { RouterClient } from "./router-client.ts";
 
 /** Requests that are relayed at the same time; a runner needs three. */
 export const maxConcurrentRequests = 32;
@@ -34,7 +34,7 @@ export interface RelayRoute {
 }
 
 export interface RelayDeps {
-  readonly upstream: Upstream;
+  readonly router: RouterClient;
   /** Nothing else is relayed. */
   readonly routes: readonly RelayRoute[];
   readonly isAuthorized: (authorization: string | undefined) => boolean;
@@ -50,7 +50,7 @@ export function createRelay(deps: RelayDeps): RequestListener {
     const refusal = running >= maxConcurrentRequests ? tooMany() : refuse(request, route, deps.isAuthorized);
     if (refusal || !route) return answerError(request, response, { error: refusal, requestId });
     running++;
-    relay(request, response, { upstream: deps.upstream, route, requestId })
+    relay(request, response, { router: deps.router, route, requestId })
       .catch((error: unknown) => {
         logFailure(error, request, { log: deps.log, requestId });
         answerError(request, response, { error, requestId });
@@ -93,10 +93,10 @@ async function relay(
   request: IncomingMessage,
   response: ServerResponse,
   {
-    upstream,
+    router,
     route,
     requestId,
-  }: { readonly upstream: Upstream; readonly route: RelayRoute; readonly requestId: string },
+  }: { readonly router: RouterClient; readonly route: RelayRoute; readonly requestId: string },
 ): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
@@ -104,7 +104,7 @@ async function relay(
   const body = bodyOf(request, route);
   const headers = { ...pick(request.headers), "x-request-id": requestId };
   const path = request.url ?? "";
-  const answer = await upstream
+  const answer = await router
     .send({ method: route.method, path, headers, body, signal: gone.signal })
     .catch((error: unknown) => {
       // The client ends the body with its own error too; only ours says that the body is to blame.

@@ -7,18 +7,18 @@ import type { UsageEntry } from "@copepod/core/mailbox-api";
 import { nameSchema } from "@copepod/core/messages";
 import type { Rule } from "@copepod/core/proxy-rules";
 import type { Logger } from "pino";
+import type { Target } from "../front/gate.ts";
+import { answerError } from "../front/refusal.ts";
+import { createSecretSource, type Injection, type SecretSource } from "../keys/secret-source.ts";
+import type { ProxyLimits } from "../limits.ts";
+import type { Upstreams } from "../network/upstreams.ts";
+import type { RuleTable } from "../rules/rules.ts";
+import { costMicros } from "../usage/prices.ts";
+import { noCounts } from "../usage/scan.ts";
 import { type Decision, decide } from "./decide.ts";
 import { Exchange, type Outcome } from "./exchange.ts";
 import { failureCode, toRefusal } from "./failure.ts";
-import type { Target } from "./gate.ts";
-import type { ProxyLimits } from "./limits.ts";
-import { answerError } from "./refusal.ts";
 import { RequestBody } from "./request-body.ts";
-import type { RuleTable } from "./rules.ts";
-import { createSecretSource, type Injection, type SecretSource } from "./secret-source.ts";
-import type { Upstreams } from "./upstreams.ts";
-import { costMicros } from "./usage/prices.ts";
-import { noCounts } from "./usage/scan.ts";
 
 /** A connection that could not be made is tried once more, after this. */
 const retryPauseMs = 100;

@@ -1,4 +1,5 @@
 import { CopepodError } from "@copepod/core/errors";
+import { connectionHeaders } from "@copepod/core/proxy-rules";
 
 /** Names are compared without these and in lower case: servers disagree about which of them are the same. */
 const separators = /[-_.]/g;
@@ -10,12 +11,8 @@ interface Judged {
   readonly kind: "credential" | "dropped" | "kept";
 }
 
-/** About one connection or its framing, which the proxy makes anew. */
-const connectionHeaders = new Set(
-  ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"]
-    .concat(["host", "content-length", "expect", "accept-encoding", "proxy-connection", "proxy-authenticate"])
-    .map(fold),
-);
+/** Those, and what old clients and those of HTTP/2 say about a connection. */
+const foldedConnectionHeaders = new Set([...connectionHeaders, "proxy-connection", "http2-settings"].map(fold));
 
 /** Could make a server take another method, path or host than the one that was judged. */
 const steeringHeaders = new Set(
@@ -35,7 +32,7 @@ function judge(name: string): Judged {
   const known = judgedNames.get(name);
   if (known) return known;
   const folded = fold(name);
-  const isDropped = connectionHeaders.has(folded) || steeringHeaders.has(folded);
+  const isDropped = foldedConnectionHeaders.has(folded) || steeringHeaders.has(folded);
   const kind = credentialHeaders.test(folded) ? "credential" : isDropped ? "dropped" : "kept";
   const judged: Judged = { folded, kind };
   if (judgedNames.size >= maxJudgedNames) judgedNames.clear();

@@ -7,7 +7,7 @@ import type { TokenSource } from "./token.ts";
 /** An answer to a long poll may be this late before the router counts as gone. */
 const patienceMs = longPollMs + 10_000;
 
-export interface UpstreamRequest {
+export interface RouterRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Record<string, string>;
@@ -15,20 +15,20 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal;
 }
 
-export interface UpstreamAnswer {
+export interface RouterAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Readable;
 }
 
 /** The router's mailbox, called as this session. */
-export interface Upstream extends AsyncDisposable {
+export interface RouterClient extends AsyncDisposable {
   /** @throws CopepodError `unavailable` when there is no answer; the signal's reason when it aborts. */
-  send(request: UpstreamRequest): Promise<UpstreamAnswer>;
+  send(request: RouterRequest): Promise<RouterAnswer>;
 }
 
 /** With Node's own client, which is there anyway: that of undici would take 6 MB more in each session. */
-export function createUpstream(socketPath: string, token: TokenSource, connections: number): Upstream {
+export function createRouterClient(socketPath: string, token: TokenSource, connections: number): RouterClient {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   return {
     async send(request) {
@@ -48,7 +48,7 @@ export function createUpstream(socketPath: string, token: TokenSource, connectio
 }
 
 function exchange(
-  { method, path, headers, body, signal }: UpstreamRequest,
+  { method, path, headers, body, signal }: RouterRequest,
   { socketPath, agent }: { readonly socketPath: string; readonly agent: Agent },
 ): Promise<IncomingMessage> {
   const answered = Promise.withResolvers<IncomingMessage>();

@@ -5,8 +5,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { maxBodyBytes } from "@copepod/core/limits";
+import { codeIn, placeholder, RelayInProcess, readText, token } from "../testing/relay.ts";
 import { maxConcurrentRequests } from "./relay.ts";
-import { codeIn, placeholder, RelayInProcess, readText, token } from "./testing.ts";
 
 describe("the relay", { timeout: 30_000 }, () => {
   it("hands a call to the router as the session, and its answer back", async () => {

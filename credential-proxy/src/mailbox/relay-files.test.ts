@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { blobPaths } from "@copepod/core/files";
 import { maxFileBytes } from "@copepod/core/limits";
-import { codeIn, RelayInProcess, token } from "./testing.ts";
+import { codeIn, RelayInProcess, token } from "../testing/relay.ts";
 
 const octets = { "content-type": "application/octet-stream" };
 const upload = { method: "PUT", path: blobPaths.mailbox };

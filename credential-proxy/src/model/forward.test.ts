@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
-import { canary, ProxyInProcess, refusalOf, sessionPlaceholder } from "./testing/proxy.ts";
-import { FakeUpstream } from "./testing/upstream.ts";
+import { canary, ProxyInProcess, refusalOf, sessionPlaceholder } from "../testing/proxy.ts";
+import { FakeUpstream } from "../testing/upstream.ts";
 
 describe("a request to a model API", { timeout: 30_000 }, () => {
   it("arrives with the key in the place of the placeholder, and its answer comes back", async () => {

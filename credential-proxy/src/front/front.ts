@@ -2,11 +2,11 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { CopepodError, codeOf } from "@copepod/core/errors";
 import { proxyApi } from "@copepod/core/proxy-api";
 import type { Logger } from "pino";
-import type { Forward } from "./forward.ts";
+import type { ProxyLimits } from "../limits.ts";
+import type { Forward } from "../model/forward.ts";
+import type { RuleTable } from "../rules/rules.ts";
 import { checkRequest } from "./gate.ts";
-import type { ProxyLimits } from "./limits.ts";
 import { answerError, toRequestId } from "./refusal.ts";
-import type { RuleTable } from "./rules.ts";
 
 /** Below it are the calls that the relay judges. */
 const mailboxPrefix = "/v1/mailbox/";
