@@ -1,3 +1,4 @@
+import { harnessNames } from "@copepod/agent-image/harnesses/harness";
 import { usageKeys } from "@copepod/core/admin-api";
 import { inboundStates, outboundStates } from "@copepod/core/messages";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -147,7 +148,7 @@ function addProviderCommands(program: Command, deps: CliDeps): void {
   const commands = () => import("./commands/provider.ts");
   const provider = program
     .command("provider")
-    .description("harnesses of models, which are installed when they are wanted");
+    .description("harnesses of agents, which are installed when they are wanted");
   provider
     .command("list")
     .description("list what can be installed, and what is")
@@ -156,7 +157,7 @@ function addProviderCommands(program: Command, deps: CliDeps): void {
   provider
     .command("add")
     .description("install the harness of a provider, by its lock file")
-    .argument("<name>", "claude, codex or opencode")
+    .argument("<name>", harnessNames.join(", "))
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) =>
@@ -166,7 +167,7 @@ function addProviderCommands(program: Command, deps: CliDeps): void {
   provider
     .command("remove")
     .description("remove all versions of a provider's harness")
-    .argument("<name>", "claude, codex or opencode")
+    .argument("<name>", harnessNames.join(", "))
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) =>

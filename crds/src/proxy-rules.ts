@@ -36,12 +36,18 @@ interface Part {
   readonly rules: readonly Rule[];
 }
 
+/** What of an agent group decides about its rules. */
+interface Asking {
+  readonly metadata: Pick<AgentGroup["metadata"], "name" | "namespace">;
+  readonly spec: Pick<AgentGroup["spec"], "credentials">;
+}
+
 /**
  * All that a session's proxy decides by. Pure.
  * @param credentials by row key; of the group's namespace those count that it names, in its order
  */
 export function renderProxyRules(
-  { metadata, spec }: AgentGroup,
+  { metadata, spec }: Asking,
   credentials: ReadonlyMap<string, Credential>,
 ): RenderedRules {
   const missing: string[] = [];

@@ -3,6 +3,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { apiVersion } from "@copepod/crds/definition";
+import { stringify } from "yaml";
 import { readProblems } from "../home/read-problems.ts";
 import { FakeTerminal } from "../testing/fake-terminal.ts";
 import { runCli } from "../testing/run-cli.ts";
@@ -24,7 +26,8 @@ describe("copepod keys", () => {
     await mkdir(join(home, "keys"), { mode: 0o755 });
     await chmod(join(home, "keys"), 0o755);
     const { code, stdout, stderr } = await add("  s3cret \n", "github", "--key", "token.txt");
-    assert.deepEqual([code, stdout, stderr], [0, "key github/token.txt stored\n", ""]);
+    assert.deepEqual([code, stdout], [0, "key github/token.txt stored\n"]);
+    assert.doesNotMatch(stderr, /s3cret/);
     const path = join(home, "keys", "github", "token.txt");
     assert.equal(await readFile(path, "utf8"), "s3cret");
     assert.deepEqual(
@@ -74,6 +77,30 @@ describe("copepod keys", () => {
     const again = await add("other", "anthropic");
     assert.doesNotMatch(again.stderr, /Made/);
     assert.match(again.stderr, /provider: claude/);
+  });
+
+  it("says how a Credential refers to a key of another name, until one does", async () => {
+    await mkdir(join(home, "resources"));
+    assert.match((await add("s3cret", "github")).stderr, /docs\/agents\.md.*\n +secretRef: \{name: github\}\n$/);
+    const other = await add("s3cret", "anthropic", "--key", "second");
+    assert.match(other.stderr, /secretRef: \{name: anthropic, key: second\}/);
+    const upstream = { api: "OpenAI" };
+    const credential = {
+      kind: "Credential",
+      metadata: { name: "a" },
+      spec: { upstream, secretRef: { name: "github" } },
+    };
+    await writeFile(join(home, "resources/a.yaml"), stringify({ apiVersion, ...credential }));
+    assert.equal((await add("other", "github")).stderr, "");
+  });
+
+  it("says which Credentials one agent group can't use together", async () => {
+    await mkdir(join(home, "resources"));
+    for (const name of ["anthropic", "openai"]) {
+      assert.doesNotMatch((await add("s3cret", name)).stderr, /only one of/);
+    }
+    const { stderr } = await add("s3cret", "claude");
+    assert.match(stderr, /One agent group can use only one of "anthropic" and "claude": .* left out\.\n$/);
   });
 
   it("makes no Credential over one that exists in another file, or over a file with something else", async () => {

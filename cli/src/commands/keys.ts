@@ -1,6 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defaultNamespace, keyOf } from "@copepod/core/addresses";
 import type { Credential } from "@copepod/crds/credential";
+import { renderProxyRules } from "@copepod/crds/proxy-rules";
 import { stringify } from "yaml";
 import { type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -33,6 +35,7 @@ export async function addKey(context: Context, name: string, { key = defaultKey 
   await writeKey(keys, ref, value);
   print(context, `key ${textOf(ref)} ${isKnown ? "replaced" : "stored"}`);
   if (isKnownModel(name) && key === defaultKey) await offerCredential(context, resources, name);
+  else await tellUse(context, resources, ref);
   return exitCodes.ok;
 }
 
@@ -73,6 +76,14 @@ export async function dropKey(context: Context, name: string, { key = defaultKey
   return exitCodes.ok;
 }
 
+/** A key alone reaches no request. */
+async function tellUse(context: Context, resources: string, ref: KeyRef): Promise<void> {
+  if (usersOf(ref, (await readCredentials(resources)) ?? []).length > 0) return;
+  const key = ref.key === defaultKey ? "" : `, key: ${ref.key}`;
+  tell(context, "It is used when a Credential refers to it (docs/agents.md), by this field in its spec:");
+  tell(context, `  secretRef: {name: ${ref.name}${key}}`);
+}
+
 /** Makes the Credential of a known model API where there is none, and says how it is used. */
 async function offerCredential(context: Context, resources: string, name: KnownModelName): Promise<void> {
   const credentials = await readCredentials(resources);
@@ -89,6 +100,24 @@ async function offerCredential(context: Context, resources: string, name: KnownM
   tell(context, `An agent uses it with these fields in the spec of its AgentGroup:`);
   tell(context, `  agent: {provider: ${knownModels[name].provider}}`);
   tell(context, `  credentials: [${name}]`);
+  for (const rival of rivalsOf(name, (await readCredentials(resources)) ?? [])) {
+    tell(
+      context,
+      `One agent group can use only one of "${rival}" and "${name}": the one that it names later is left out.`,
+    );
+  }
+}
+
+/** Names of Credentials that claim some of the same requests. */
+function rivalsOf(name: string, credentials: readonly Credential[]): string[] {
+  const byName = new Map(credentials.map((one) => [keyOf(one.metadata.namespace, one.metadata.name), one]));
+  const metadata = { name: "any", namespace: defaultNamespace };
+  return credentials
+    .map((one) => one.metadata.name)
+    .filter((other) => other !== name)
+    .filter(
+      (other) => renderProxyRules({ metadata, spec: { credentials: [other, name] } }, byName).overlapping.length > 0,
+    );
 }
 
 async function writeNew(file: string, text: string): Promise<boolean> {
