@@ -1,6 +1,7 @@
 import { loadavg } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Bench } from "./bench.ts";
+import { hasOwnCore } from "./proxy/cores.ts";
 import { runStreams } from "./proxy/streams.ts";
 import { startTargets, type Target, type TargetName, type Targets, targetNames } from "./proxy/targets.ts";
 import { percentile, runLoad } from "./queue/load.ts";
@@ -43,7 +44,9 @@ export const bench: Bench = {
     figures.rss_idle_mb = rssIdle;
     figures.rss_loaded_mb = rssLoaded;
     const ok = Object.entries(most).every(([name, limit]) => (figures[name] ?? Number.NaN) <= limit);
-    return { ok, figures, notes: [...explanations, `Load of the machine at the end: ${loadavg()[0]?.toFixed(1)}.`] };
+    const cores = hasOwnCore ? "nginx and proxy have a processor for themselves" : "all share the processors";
+    const machine = `Load of the machine at the end: ${loadavg()[0]?.toFixed(1)}; ${cores}.`;
+    return { ok, figures, notes: [...explanations, machine] };
   },
 };
 

@@ -15,6 +15,7 @@ import type { ProxyRules } from "@copepod/core/proxy-rules";
 import { createPlaceholders } from "@copepod/credential-proxy/keys/placeholder";
 import { nodeFlags } from "@copepod/credential-proxy/node-flags";
 import { until } from "../../support/until.ts";
+import { onSecondCore, takeFirstCore } from "./cores.ts";
 
 const nginxBinary = "/usr/sbin/nginx";
 const sessionPlaceholder = "placeholder-of-the-bench";
@@ -44,6 +45,7 @@ export async function startTargets(): Promise<Targets> {
     throw new CopepodError("invalid", `the bench needs nginx to compare with, and ${nginxBinary} is not installed`);
   }
   const stack = new AsyncDisposableStack();
+  takeFirstCore();
   try {
     const folder = await mkdtemp(join(tmpdir(), "copepod-bench-"));
     stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -97,9 +99,8 @@ async function startNginx(stack: AsyncDisposableStack, folder: string, port: num
     }`;
   const file = join(folder, "nginx.conf");
   await writeFile(file, config);
-  const child = spawn(nginxBinary, ["-p", folder, "-c", file, "-e", "stderr"], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const [program, ...args] = onSecondCore([nginxBinary, "-p", folder, "-c", file, "-e", "stderr"]);
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
   endWith(stack, child);
   await until("nginx serves", () => connects(socketPath));
   return socketPath;
@@ -147,8 +148,8 @@ async function startProxy(stack: AsyncDisposableStack, folder: string, port: num
     [environment.logLevel]: "info",
     NODE_COMPILE_CACHE: join(folder, "cache"),
   };
-  const start = () =>
-    spawn(process.execPath, [...nodeFlags, proxyMain], { env, stdio: ["ignore", "ignore", "inherit"] });
+  const [program, ...args] = onSecondCore([process.execPath, ...nodeFlags, proxyMain]);
+  const start = () => spawn(program, args, { env, stdio: ["ignore", "ignore", "inherit"] });
   // The first end fills the compile cache, as it is filled on every machine but a new one.
   const first = start();
   endWith(stack, first);
