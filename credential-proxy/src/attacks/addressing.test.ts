@@ -8,8 +8,8 @@ import { openRule, ProxyInProcess, refusalOf, upstreamRule } from "../testing/pr
 import { FakeUpstream } from "../testing/upstream.ts";
 
 const denied = [403, "addressDenied"];
-const publicOnly = { isPrivate: false, own: new Set<string>() };
-const withPrivate = { isPrivate: true, own: new Set<string>() };
+const publicOnly = { isPrivate: false, isPlain: false, own: new Set<string>() };
+const withPrivate = { isPrivate: true, isPlain: false, own: new Set<string>() };
 
 const metadata = [
   ...["169.254.169.254", "[fd00:ec2::254]", "[fd20:ce::254]", "100.100.100.200", "168.63.129.16", "192.0.0.192"],
@@ -107,7 +107,7 @@ describe("addresses", { timeout: 60_000 }, () => {
     for (const address of own) {
       assert.deepEqual((await reach("api.example.com", { answers: [address] })).refusal, denied, address);
     }
-    const policy = { isPrivate: false, own: new Set(["8.8.4.4"]) };
+    const policy = { ...publicOnly, own: new Set(["8.8.4.4"]) };
     assert.deepEqual([isReachable("8.8.4.4", policy), isReachable("8.8.8.8", policy)], [false, true]);
   });
 

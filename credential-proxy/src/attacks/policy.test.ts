@@ -96,6 +96,28 @@ describe("rules and keys that change", { timeout: 60_000 }, () => {
     assert.ok(performance.now() - began < patienceMs);
   });
 
+  it("G11: a credential that leads elsewhere now has no answer from where it led before", async () => {
+    await using before = await FakeUpstream.start((_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+    });
+    await using after = await FakeUpstream.start();
+    await using proxy = await ProxyInProcess.for(before.url);
+    const stream = proxy.open();
+    stream.on("error", () => undefined).end("{}");
+    const [response] = await once(stream, "response");
+    response.on("error", () => undefined).resume();
+    const cut = new Promise((resolve) => response.once("close", resolve));
+    await proxy.writeRules({
+      group: "team",
+      upstreams: [upstreamRule("api", after.url)],
+      rules: [openRule("api", after.url)],
+    });
+    await cut;
+    assert.equal(response.complete, false);
+    assert.equal((await proxy.send()).status, 200);
+    assert.deepEqual([before.seen.length, after.seen.length], [1, 1]);
+  });
+
   it("G14: rules that could let more through than was meant are not loaded", () => {
     const url = "https://api.example.com";
     const upstreams = [upstreamRule("api", url)];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { isReachable } from "../network/addresses.ts";
 import { compileRules } from "../rules/rules.ts";
 import { createCertificate } from "../testing/certificate.ts";
 import { canary, openRule, ProxyInProcess, refusalOf, upstreamRule } from "../testing/proxy.ts";
@@ -20,6 +21,29 @@ describe("redirects and the origin of an answer", { timeout: 60_000 }, () => {
       assert.equal(upstream.seen.length, 1);
     }
     assert.equal(elsewhere.connections, 0);
+  });
+
+  it("B2: plain http to a private host dials no public address, wherever the name leads", async () => {
+    const plain = { isPrivate: true, isPlain: true, own: new Set<string>() };
+    for (const address of ["8.8.8.8", "2606:4700::1111"]) {
+      assert.deepEqual(
+        [isReachable(address, plain), isReachable(address, { ...plain, isPlain: false })],
+        [false, true],
+      );
+    }
+    for (const address of ["10.0.0.1", "127.0.0.1", "fd00::1", "::1"]) assert.ok(isReachable(address, plain), address);
+    await using byAddress = await ProxyInProcess.for("http://8.8.8.8");
+    const refused = await byAddress.send();
+    assert.deepEqual(refusalOf(refused), [403, "addressDenied"]);
+    assert.match(refused.text, /http would show the key/);
+    await using upstream = await FakeUpstream.start();
+    let answers = ["8.8.8.8"];
+    await using byName = await ProxyInProcess.for(`http://model.example.com:${upstream.port}`, {
+      resolve: async () => answers.map((address) => ({ address, family: 4 })),
+    });
+    assert.deepEqual(refusalOf(await byName.send()), [403, "addressDenied"]);
+    answers = ["8.8.8.8", "127.0.0.1"];
+    assert.equal((await byName.send()).status, 200, "the control: only its private address is dialled");
   });
 
   it("B2: a key never goes over plain http to a host that is not private", async () => {

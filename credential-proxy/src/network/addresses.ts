@@ -4,6 +4,8 @@ import { BlockList, isIP } from "node:net";
 export interface AddressPolicy {
   /** The host was named as a private one: private and loopback addresses count too. */
   readonly isPrivate: boolean;
+  /** Keys go there in plain text: public addresses don't count. */
+  readonly isPlain: boolean;
   /** Addresses of this machine's own interfaces. */
   readonly own: ReadonlySet<string>;
 }
@@ -43,15 +45,14 @@ const specialList = toList(specialRanges);
 const globalList = toList(globalRanges);
 
 /** @param address as a resolver returns it; whatever is no address is not reachable either. */
-export function isReachable(address: string, { isPrivate, own }: AddressPolicy): boolean {
+export function isReachable(address: string, { isPrivate, isPlain, own }: AddressPolicy): boolean {
   const family = isIP(address);
   if (family === 0 || address.includes("%")) return false;
   const type = family === 4 ? "ipv4" : "ipv6";
   if (metadataList.check(address, type) || specialList.check(address, type)) return false;
   // BlockList finds IPv4 rules in mapped addresses too: those are never dialled.
   if (privateList.check(address, type)) return isPrivate && !address.toLowerCase().startsWith("::ffff:");
-  if (family === 6 && !globalList.check(address, type)) return false;
-  return isPrivate || !own.has(address);
+  return !isPlain && (family === 4 || globalList.check(address, type)) && (isPrivate || !own.has(address));
 }
 
 function toList(ranges: readonly string[]): BlockList {

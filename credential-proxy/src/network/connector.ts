@@ -20,6 +20,8 @@ const ownAddresses = (): ReadonlySet<string> =>
 
 export interface ConnectorOptions {
   readonly isPrivate: boolean;
+  /** `http:`: everyone on the way reads the key. */
+  readonly isPlain: boolean;
   readonly resolve: Resolve;
   readonly limits: Pick<ProxyLimits, "dnsMs" | "connectMs">;
   /** Only for tests: who signs the certificates of upstreams. */
@@ -30,8 +32,14 @@ export interface ConnectorOptions {
  * Dials nothing but addresses that it has vetted: a name is resolved once per connection, and the very answers that were
  * vetted are used. An address in the place of a name is never resolved, so it is vetted by itself.
  */
-export function createConnector({ isPrivate, resolve, limits, ca }: ConnectorOptions): buildConnector.connector {
-  const policy = (): AddressPolicy => ({ isPrivate, own: ownAddresses() });
+export function createConnector({
+  isPrivate,
+  isPlain,
+  resolve,
+  limits,
+  ca,
+}: ConnectorOptions): buildConnector.connector {
+  const policy = (): AddressPolicy => ({ isPrivate, isPlain, own: ownAddresses() });
   const vetted: LookupFunction = (host, options, callback) => {
     resolveVetted(host, { resolve, policy: policy(), dnsMs: limits.dnsMs }).then(
       (addresses) => {
@@ -52,7 +60,8 @@ export function createConnector({ isPrivate, resolve, limits, ca }: ConnectorOpt
     ...(ca === undefined ? {} : { ca }),
   });
   return (options, callback) => {
-    if (isIP(options.hostname) !== 0 && !isReachable(options.hostname, policy())) return callback(denied(), null);
+    if (isIP(options.hostname) !== 0 && !isReachable(options.hostname, policy()))
+      return callback(denied(policy()), null);
     connect(options, callback);
   };
 }
@@ -71,15 +80,17 @@ async function resolveVetted(
   try {
     const addresses = await Promise.race([resolve(host), late]);
     const reachable = addresses.filter(({ address }) => isReachable(address, policy));
-    if (reachable.length === 0) throw denied();
+    if (reachable.length === 0) throw denied(policy);
     return reachable;
   } finally {
     answered.abort();
   }
 }
 
-const denied = (): CopepodError =>
+const denied = ({ isPrivate, isPlain }: AddressPolicy): CopepodError =>
   new CopepodError(
     "addressDenied",
-    "the host of the model API has only private, local or reserved addresses; its Credential must say upstream.private to allow that",
+    isPrivate && isPlain
+      ? "the host of the model API has no private or loopback address, and http would show the key to everyone on the way; its Credential must say https"
+      : "the host of the model API has only private, local or reserved addresses; its Credential must say upstream.private to allow that",
   );

@@ -24,24 +24,26 @@ export class Upstreams implements AsyncDisposable {
     const known = this.#pools.get(upstream.name);
     if (known?.key === key) return known.pool;
     if (known) void known.pool.close();
-    const pool = this.#open(origin, upstream.private);
+    const pool = this.#open({ upstream, origin });
     this.#pools.set(upstream.name, { key, pool });
     return pool;
   }
 
-  /** Ends the connections of every credential that is no longer among the routes, in the middle of an answer too. */
+  /** Ends the connections of every credential that is gone or leads elsewhere now, in the middle of an answer too. */
   keepOnly(routes: ReadonlyMap<string, Route>): void {
-    for (const [name, { pool }] of this.#pools) {
-      if (routes.has(name)) continue;
+    for (const [name, { key, pool }] of this.#pools) {
+      const route = routes.get(name);
+      if (route && keyOf(route) === key) continue;
       this.#pools.delete(name);
       void pool.destroy();
     }
   }
 
-  #open(origin: string, isPrivate: boolean): Pool {
+  #open({ upstream, origin }: Place): Pool {
     const { resolve, limits, ca } = this.#deps;
+    const isPlain = origin.startsWith("http:");
     return new Pool(origin, {
-      connect: createConnector({ isPrivate, resolve, limits, ca }),
+      connect: createConnector({ isPrivate: upstream.private, isPlain, resolve, limits, ca }),
       connections: limits.maxModelRequests,
       pipelining: 1,
       headersTimeout: limits.answerHeadMs,
@@ -55,4 +57,6 @@ export class Upstreams implements AsyncDisposable {
   }
 }
 
-const keyOf = ({ upstream, origin }: Pick<Route, "upstream" | "origin">): string => `${upstream.private} ${origin}`;
+type Place = Pick<Route, "upstream" | "origin">;
+
+const keyOf = ({ upstream, origin }: Place): string => `${upstream.private} ${origin}`;
