@@ -85,7 +85,7 @@ describe("HTTP that can be read in two ways", { timeout: 60_000 }, () => {
     ]
       .concat(["/api/%2e%2e/admin", "/api/.%2E/a", "/api/v1%2f..%2fa", "/api/v1%5ca", "/api/a%00b", "/api/a%0d%0ab"])
       .concat(["/api/a#frag", "/api/v1?x#y", "/api/v1;a=b/c", "/api/..;/admin", "/api/%252e%252e/a", "/api/%25252fa"])
-      .concat(["/api/%3b", "/api/%23", "/api/%zz", "/api/%"]);
+      .concat(["/api/%3b", "/api/%23", "/api/%zz", "/api/%", "/api/%c0%ae%c0%ae/a", "/api/%c0%af"]);
     for (const path of paths) assert.deepEqual(refusalOf(await proxy.send({ path })), [400, "targetAmbiguous"], path);
     const raw = await proxy.sendRaw(
       `GET /api/\xff\xfe HTTP/1.1\r\nHost: a\r\nx-api-key: ${proxy.placeholders.of("api")}\r\n\r\n`,

@@ -122,8 +122,51 @@ describe("keys that should get out", { timeout: 60_000 }, () => {
     const bare = proxy.open({ headers: { "x-api-key": "" } });
     bare.end("{}");
     assert.deepEqual(refusalOf(await readAnswer(bare)), [401, "unauthorized"]);
-    await proxy.send({ path: `/api/v1/messages?beta=true&key=${own}&monkey=1&page_token=2` });
-    assert.equal(upstream.last.url, "/v1/messages?beta=true&monkey=1&page_token=2", "the control");
+    await proxy.send({ path: `/api/v1/messages?beta=true&key=${own}&page_token=2` });
+    assert.equal(upstream.last.url, "/v1/messages?beta=true&page_token=2", "the control");
+  });
+
+  it("D3: every name that sounds like a key's is refused; what clients send otherwise goes on", async () => {
+    await using upstream = await FakeUpstream.start();
+    await using proxy = await ProxyInProcess.for(upstream.url);
+    const headers = ["X-Api-Token", "api-token", "Helicone-Auth", "x-portkey-virtual-key", "x-litellm-key"]
+      .concat(["X-Auth-Key", "X-Access-Key", "x-anthropic-auth", "jwt", "bearer", "cf-access-jwt-assertion"])
+      .concat(["x-stainless-api-key", "x-session", "x-passwd", "cf-aig-authorization", "x-amz-signature"]);
+    for (const name of headers) {
+      assert.deepEqual(refusalOf(await proxy.send({ headers: { [name]: "sk-foreign" } })), foreign, name);
+    }
+    const parameters = [
+      "auth_key",
+      "apitoken",
+      "user_token",
+      "key%20",
+      "%00key",
+      "+key",
+      "k%00ey",
+      "%ef%bd%8bey",
+      "jwt",
+    ];
+    for (const name of parameters) {
+      assert.deepEqual(refusalOf(await proxy.send({ path: `/api/v1/messages?${name}=sk-foreign` })), foreign, name);
+    }
+    assert.equal(upstream.connections, 0);
+    const steering = { "x-portkey-config": "c", "helicone-target-url": "u", "x-litellm-tags": "t", "cf-aig-step": "s" };
+    const harmless = {
+      "idempotency-key": "a",
+      "x-claude-code-session-id": "b",
+      session_id: "c",
+      "x-session-affinity": "d",
+    };
+    assert.equal((await proxy.send({ headers: { ...steering, ...harmless } })).status, 200);
+    const { headers: seen } = upstream.last;
+    assert.deepEqual(
+      Object.keys(steering).filter((name) => name in seen),
+      [],
+    );
+    assert.deepEqual(
+      Object.entries(harmless).filter(([name, value]) => seen[name] !== value),
+      [],
+    );
   });
 
   it("D4: an answer that holds the key is withheld, in every spelling, in head and body", async () => {
@@ -178,6 +221,15 @@ describe("keys that should get out", { timeout: 60_000 }, () => {
       response.writeHead(200, { "content-encoding": "identity" }).end("x"),
     );
     assert.equal(plain.status, 200, "the control");
+  });
+
+  it("D5: no part of an answer is asked for, and none is passed on: a key could lie across its edge", async () => {
+    await using upstream = await FakeUpstream.start();
+    await using proxy = await ProxyInProcess.for(upstream.url);
+    assert.equal((await proxy.send({ headers: { range: "bytes=0-9", "if-range": "x" } })).status, 200);
+    assert.deepEqual([upstream.last.headers.range, upstream.last.headers["if-range"]], [undefined, undefined]);
+    upstream.answer = (_request, response) => response.writeHead(206, { "content-range": "bytes 0-9/99" }).end("x");
+    assert.deepEqual(refusalOf(await proxy.send()), [502, "upstreamFailed"]);
   });
 
   it("D6: methods that show what was sent are refused, and OPTIONS gets no key", async () => {

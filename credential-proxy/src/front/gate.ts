@@ -63,13 +63,24 @@ function readTarget(url: string): Target {
   if (!url.startsWith("/")) throw new CopepodError("targetAmbiguous", "the target must be a path that begins with /");
   const mark = url.indexOf("?");
   const path = mark < 0 ? url : url.slice(0, mark);
-  if (ambiguous.test(path) || disguised.test(path) || url.includes("#")) {
+  if (ambiguous.test(path) || disguised.test(path) || url.includes("#") || !isText(path)) {
     throw new CopepodError(
       "targetAmbiguous",
-      "the path must be plain: no empty or dot segments, encoded slashes or dots, backslashes, semicolons, fragments",
+      "the path must be plain: no empty or dot segments, encoded slashes or dots, backslashes, semicolons, fragments, or bytes that are not UTF-8",
     );
   }
   return { path, query: mark < 0 ? undefined : url.slice(mark + 1) };
+}
+
+/** Bytes that are not UTF-8 are a dot or a slash to some servers: overlong forms. */
+function isText(path: string): boolean {
+  if (!path.includes("%")) return true;
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export const methodRefused = (method: string): CopepodError =>

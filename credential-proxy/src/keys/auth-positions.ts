@@ -1,9 +1,25 @@
 import { CopepodError } from "@copepod/core/errors";
 import { connectionHeaders } from "@copepod/core/proxy-rules";
 
-/** Names are compared without these and in lower case: servers disagree about which of them are the same. */
-const separators = /[-_.]/g;
-const fold = (name: string): string => name.toLowerCase().replace(separators, "");
+/**
+ * Names are compared by their letters and digits, in lower case: servers disagree about which of them are the same, and
+ * some cut off spaces and control characters.
+ */
+const fold = (name: string): string =>
+  name
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, "");
+
+/** What a folded name holds when some server could take its value for a key. */
+const credentialName = /key|token|auth|secret|passw|credential|cookie|jwt|bearer|signature|session|(?:sig|pwd)$/;
+/** What clients send under such a name, the harnesses above all, and nobody takes for a key. */
+const harmlessNames = new Set(
+  ["session-id", "x-session-id", "x-session-affinity", "x-parent-session-id", "x-claude-code-session-id"]
+    .concat(["idempotency-key", "max-tokens", "page-token"])
+    .map(fold),
+);
+const isCredentialName = (folded: string): boolean => credentialName.test(folded) && !harmlessNames.has(folded);
 
 /** The name of a header, and what becomes of it. */
 interface Judged {
@@ -14,15 +30,16 @@ interface Judged {
 /** Those, and what old clients and those of HTTP/2 say about a connection. */
 const foldedConnectionHeaders = new Set([...connectionHeaders, "proxy-connection", "http2-settings"].map(fold));
 
-/** Could make a server take another method, path or host than the one that was judged. */
+/** Could make a server take another method, path or host than the one that was judged, or cut its answer. */
 const steeringHeaders = new Set(
   ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"]
     .concat(["forwarded", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-uri", "x-original-host", "x-host"])
+    // Of a part of an answer, nobody can say whether it is a part of the key.
+    .concat(["range", "if-range", "request-range"])
     .map(fold),
 );
-
-const credentialHeaders =
-  /^(cookie2?|proxyauth.*|x?auth|x?token|x?key|authentication)$|(apikey|authorization|authtoken|accesstoken|privatetoken|sessiontoken|securitytoken|subscriptionkey|credentials?|secret|password|signature)$/;
+/** Beginnings of headers that tell a gateway which model API to ask, and with what. */
+const gatewayHeaders = /^(?:x?portkey|x?helicone|x?litellm|cfaig)/;
 
 /** Clients use a few names over and over; whoever sends thousands of others gains nothing by it. */
 const judgedNames = new Map<string, Judged>();
@@ -32,16 +49,13 @@ function judge(name: string): Judged {
   const known = judgedNames.get(name);
   if (known) return known;
   const folded = fold(name);
-  const isDropped = foldedConnectionHeaders.has(folded) || steeringHeaders.has(folded);
-  const kind = credentialHeaders.test(folded) ? "credential" : isDropped ? "dropped" : "kept";
+  const isDropped = foldedConnectionHeaders.has(folded) || steeringHeaders.has(folded) || gatewayHeaders.test(folded);
+  const kind = isCredentialName(folded.replace(gatewayHeaders, "")) ? "credential" : isDropped ? "dropped" : "kept";
   const judged: Judged = { folded, kind };
   if (judgedNames.size >= maxJudgedNames) judgedNames.clear();
   judgedNames.set(name, judged);
   return judged;
 }
-
-const credentialParameters =
-  /^(x?key|x?token|x?auth|sig|jwt|bearer|cookie|passwd|pwd)$|(apikey|authorization|authtoken|accesstoken|idtoken|refreshtoken|privatetoken|sessiontoken|securitytoken|subscriptionkey|credentials?|secret|password|signature)$/;
 
 /** Headers in which clients of the model APIs send their key. */
 const placeholderHeaders = ["x-api-key", "authorization"];
@@ -100,9 +114,7 @@ export function cleanQuery(query: string, { isPlaceholder }: AuthCheck): string 
 
 function isCredential(parameter: string, isPlaceholder: AuthCheck["isPlaceholder"]): boolean {
   const [entry] = new URLSearchParams(parameter);
-  // `key[]` and `auth[key]` reach some servers as `key`.
-  const names = entry?.[0].split(/[[\]]+/) ?? [];
-  if (!entry || !names.some((name) => credentialParameters.test(fold(name)))) return false;
+  if (!entry || !isCredentialName(fold(entry[0]))) return false;
   if (entry[1] !== "" && !isPlaceholder(entry[1])) throw foreign("a parameter of the query");
   return true;
 }

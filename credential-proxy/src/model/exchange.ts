@@ -137,9 +137,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (head.contentType.startsWith("text/event-stream")) this.#writeHead(true);
   }
 
-  #judge({ headers, isEncoded }: AnswerHead): CopepodError | undefined {
+  #judge({ status, headers, isEncoded }: AnswerHead): CopepodError | undefined {
     const { injection } = this.#deps;
     if (injection && headers.some((text) => injection.needles.isIn(text))) return echoed();
+    if (injection && status === 206) return partial();
     return this.#echo && isEncoded ? encoded() : undefined;
   }
 
@@ -165,6 +166,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
 const echoed = (): CopepodError =>
   new CopepodError("secretEchoed", "the answer held the key itself, so the proxy withheld it");
+
+const partial = (): CopepodError =>
+  new CopepodError("upstreamFailed", "the model API answered with a part although it was asked for the whole");
 
 const encoded = (): CopepodError =>
   new CopepodError("upstreamFailed", "the model API compressed its answer although it was asked not to");
