@@ -4,9 +4,12 @@ import { environment } from "@copepod/core/environment";
 import type { HomeLayout, RunLayout } from "../home/layout.ts";
 import type { Identity } from "./sandbox/identity.ts";
 
-/** Names that any program may need from the person's environment. Everything else stays out, keys above all. */
+/**
+ * Names that any program may need from the person's environment. Everything else stays out, keys above all, and
+ * NODE_OPTIONS, by which an inspector would open onto processes that have keys.
+ */
 const passedOn = [
-  ...["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS"],
+  ...["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NODE_EXTRA_CA_CERTS"],
   environment.retentionDays,
 ];
 

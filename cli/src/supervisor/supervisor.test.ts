@@ -38,6 +38,15 @@ describe("a session that is wanted", () => {
     for (const name of ["SECRET", "COPEPOD_TOKEN_FILE", "COPEPOD_MAILBOX_SOCKET"]) assert.ok(!(name in runner.env));
   });
 
+  it("has no inspector onto its processes, although the person's own programs get one by NODE_OPTIONS", async () => {
+    await using test = await startTestSystem();
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
+    for (const log of ["router", "proxy-helper-0123456789ab", "runner-helper-0123456789ab"]) {
+      const [child] = await until(async () => orNone(await test.started(log)), log);
+      assert.deepEqual([child?.inspector, child?.env.NODE_OPTIONS], [undefined, undefined], log);
+    }
+  });
+
   it("keeps its pod UID and token when one of its processes dies", async () => {
     await using test = await startTestSystem();
     await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });
