@@ -47,6 +47,22 @@ describe("the report of usage", () => {
     assert.equal(batches.length, 1);
   });
 
+  it("loses only the entry that the router finds invalid", async () => {
+    const heard: string[] = [];
+    let calls = 0;
+    const usage = async ({ entries }: { entries: UsageEntry[] }) => {
+      calls++;
+      if (entries.some(({ id }) => id === "entry-42")) throw new CopepodError("invalid", "one of them");
+      heard.push(...entries.map(({ id }) => id));
+      return {};
+    };
+    const report = new UsageReport({ mailbox: { usage }, random: () => 0, log: pino({ level: "silent" }) });
+    for (let id = 0; id < 250; id++) report.record(entry(id));
+    await report.flush(never);
+    assert.deepEqual([heard.length, new Set(heard).size, heard.includes("entry-42")], [249, 249, false]);
+    assert.equal(calls, 1 + 100 + 2, "batches again after the suspects");
+  });
+
   it("lets go of what the router finds invalid, and of what it can't tell before the end", async () => {
     const picky = createRouter(1, "invalid");
     const report = new UsageReport(picky.deps);

@@ -23,6 +23,8 @@ export class UsageReport {
   readonly #waiting: UsageEntry[] = [];
   #sending: Promise<void> | undefined;
   #lost = 0;
+  /** So many of the oldest are told one by one: the router found one among them invalid, and takes all or none. */
+  #suspects = 0;
   #stopGathering: (() => void) | undefined;
   readonly #ending = new AbortController();
 
@@ -74,21 +76,26 @@ export class UsageReport {
   }
 
   async #sendBatch(signal: AbortSignal): Promise<boolean> {
-    const entries = this.#waiting.splice(0, maxUsageEntries);
+    const entries = this.#waiting.splice(0, this.#suspects > 0 ? 1 : maxUsageEntries);
     try {
       await this.#deps.mailbox.usage({ entries }, { signal });
     } catch (error) {
-      const code = codeOf(error);
-      // Asking again would not change what the router thinks of it.
-      const isRefused = code === "invalid";
-      this.#deps.log[isRefused ? "warn" : "debug"]({ code, entries: entries.length }, "usage not reported");
-      if (!isRefused) {
-        this.#waiting.unshift(...entries);
-        return false;
-      }
+      if (!this.#letGo(entries, codeOf(error))) return false;
     }
+    this.#suspects = Math.max(0, this.#suspects - 1);
     if (this.#lost > 0) this.#deps.log.warn({ entries: this.#lost }, "usage was lost while the router was away");
     this.#lost = 0;
     return true;
+  }
+
+  /** @returns whether the entries are done with: asking again would not change what the router thinks of a single one. */
+  #letGo(entries: readonly UsageEntry[], code: string): boolean {
+    const isInvalid = code === "invalid";
+    const isLetGo = isInvalid && entries.length === 1;
+    this.#deps.log[isLetGo ? "warn" : "debug"]({ code, entries: entries.length }, "usage not reported");
+    if (isLetGo) return true;
+    this.#waiting.unshift(...entries);
+    if (isInvalid) this.#suspects = entries.length;
+    return false;
   }
 }

@@ -101,6 +101,22 @@ describe("the usage in an answer", () => {
     assert.deepEqual(read(stream, cut), { ...sonnet, outputTokens: 1 });
   });
 
+  it("stays a whole number that can be summed up, whatever the answer says", () => {
+    const huge = [1e308, 2 ** 60, Number.MAX_SAFE_INTEGER, -5, 0.5].map((number) => ({
+      type: "message",
+      model: "claude-opus-4-1",
+      usage: { input_tokens: number, output_tokens: number, cache_creation_input_tokens: number },
+    }));
+    for (const answer of huge) {
+      const counts = read("application/json", JSON.stringify(answer));
+      const numbers = [counts.inputTokens, counts.outputTokens, counts.cacheWriteTokens, costMicros(counts)];
+      assert.ok(
+        numbers.every((number = -1) => Number.isSafeInteger(number) && number >= 0 && number < 1e12),
+        numbers.join(),
+      );
+    }
+  });
+
   it("costs what the table says, and nothing that the table does not know", () => {
     assert.equal(costMicros(sonnet), Math.round(10 * 3 + 57 * 15 + 200 * 0.3 + 30 * 3.75));
     assert.equal(costMicros(codex), Math.round(10 * 1.25 + 20 * 10 + 100 * 0.125));

@@ -39,6 +39,9 @@ const places: Readonly<Record<string, string>> = {
   "chat.completion.chunk": "",
 };
 
+/** No request takes as many. Larger numbers would spoil every sum, and the cost is counted in whole numbers. */
+const maxTokens = 1_000_000_000;
+
 const inputFields = ["input_tokens", "prompt_tokens"];
 const outputFields = ["output_tokens", "completion_tokens"];
 /** Part of the input. */
@@ -138,9 +141,8 @@ class Tally {
     if (typeof model === "string" && model !== "") this.#model = model;
     for (const field of usageFields) {
       const value = values.get(`${place}usage.${field}`);
-      if (typeof value === "number" && Number.isSafeInteger(value)) {
-        this.#most.set(field, Math.max(value, this.#most.get(field) ?? 0));
-      }
+      if (typeof value !== "number" || !Number.isInteger(value)) continue;
+      this.#most.set(field, Math.max(Math.min(value, maxTokens), this.#most.get(field) ?? 0));
     }
   }
 
