@@ -22,6 +22,8 @@ import { UsageReport } from "./usage/report.ts";
 const serveGraceMs = 60_000;
 /** How long the router may take to hear that this pod drains. */
 const drainTimeoutMs = 5_000;
+/** Instructions, usage and drain at the same time. What the runner and the agent keep busy is not theirs to wait for. */
+const ownConnections = 3;
 /** How long it may take to tell the router the usage that is left. */
 const flushTimeoutMs = 5_000;
 
@@ -33,12 +35,10 @@ async function main(config: ProxyConfig): Promise<void> {
   const asked = untilEnded(process, undefined);
   const parent = config.endWithStdin ? process.stdin : undefined;
   const orphaned = untilEnded(undefined, parent);
-  await using router = createRouterClient(
-    config.mailboxSocket,
-    createTokenSource(config.tokenFile),
-    maxConcurrentRequests,
-  );
-  const mailbox = createMailbox(router);
+  const token = createTokenSource(config.tokenFile);
+  await using router = createRouterClient(config.mailboxSocket, token, maxConcurrentRequests);
+  await using own = createRouterClient(config.mailboxSocket, token, ownConnections);
+  const mailbox = createMailbox(own);
   const usage = new UsageReport({ mailbox, random: Math.random, log });
   const limits = proxyLimits;
   await using upstreams = new Upstreams({ resolve: resolveBySystem, limits, ca: undefined });

@@ -7,9 +7,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { environment } from "@copepod/core/environment";
 import { createPlaceholders } from "../keys/placeholder.ts";
+import { maxConcurrentRequests } from "../mailbox/relay.ts";
 import { nodeFlags } from "../node-flags.ts";
 import { canary, openRule, readAnswer, sessionPlaceholder, upstreamRule } from "../testing/proxy.ts";
 import { FakeUpstream } from "../testing/upstream.ts";
@@ -30,7 +32,7 @@ class ProxyProcess implements AsyncDisposable {
       let body = "";
       for await (const part of call) body += part;
       this.told.push({ url: call.url ?? "", body });
-      response.end("{}");
+      if (call.url !== "/v1/mailbox/take") response.end("{}");
     }).listen(join(folder, "mailbox"));
     const env = {
       [environment.proxySocket]: join(folder, "proxy"),
@@ -64,6 +66,10 @@ class ProxyProcess implements AsyncDisposable {
       assert.equal(this.child.exitCode, null, this.output);
       await once(this.child.stdout ?? this.child, "data");
     }
+  }
+
+  async untilTold(url: string, times: number): Promise<void> {
+    while (this.told.filter((one) => one.url === url).length < times) await setImmediate();
   }
 
   async send() {
@@ -130,6 +136,22 @@ describe("the process that has the keys", { timeout: 60_000 }, () => {
       const text = await readFile(`/proc/${proxy.child.pid}/${file}`, "latin1").catch(() => "");
       assert.ok(!text.includes(canary), file);
     }
+  });
+
+  it("F2: tells the usage also while all connections to the mailbox are held", async () => {
+    await using upstream = await FakeUpstream.start();
+    await using proxy = await ProxyProcess.start(rulesFor(upstream.url));
+    await proxy.untilServing();
+    const headers = { authorization: `Bearer ${sessionPlaceholder}` };
+    const socketPath = join(proxy.folder, "proxy");
+    const polls = Array.from({ length: maxConcurrentRequests }, () =>
+      request({ socketPath, method: "POST", path: "/v1/mailbox/take", headers }),
+    );
+    for (const poll of polls) poll.on("error", () => undefined).end("{}");
+    await proxy.untilTold("/v1/mailbox/take", polls.length);
+    await proxy.send();
+    await proxy.untilTold("/v1/mailbox/usage", 1);
+    for (const poll of polls) poll.destroy();
   });
 
   it("tells the usage that is left before it ends", async () => {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { blobPaths } from "@copepod/core/files";
 import { maxFileBytes } from "@copepod/core/limits";
 import { codeIn, RelayInProcess, token } from "../testing/relay.ts";
+import { maxConcurrentFiles } from "./relay.ts";
 
 const octets = { "content-type": "application/octet-stream" };
 const upload = { method: "PUT", path: blobPaths.mailbox };
@@ -49,6 +50,30 @@ describe("the relay of files", { timeout: 30_000 }, () => {
     });
     sending.destroy();
     assert.deepEqual([status, reached], [413, 0]);
+  });
+
+  it("keeps room for the runner's calls beside files that don't get on", async () => {
+    const held = Promise.withResolvers<void>();
+    let waiting = 0;
+    await using relay = await RelayInProcess.create((request, response) => {
+      if (request.url === "/v1/mailbox/finish") return void response.end("{}");
+      if (++waiting === 2 * maxConcurrentFiles) held.resolve();
+    });
+    const download = { method: "GET", path: `${blobPaths.mailbox}/${hash}` };
+    const uploads = Array.from({ length: maxConcurrentFiles }, () => relay.open(upload));
+    const downloads = Array.from({ length: maxConcurrentFiles }, () => relay.open(download));
+    const slow = [...uploads, ...downloads];
+    for (const one of slow) one.on("error", () => undefined);
+    for (const one of uploads) one.write("a drop");
+    for (const one of downloads) one.end();
+    await held.promise;
+    for (const one of [upload, download]) {
+      const answer = await relay.send("", one);
+      assert.deepEqual([answer.status, codeIn(answer)], [503, "unavailable"]);
+    }
+    assert.equal((await relay.send("{}", { path: "/v1/mailbox/finish" })).status, 200);
+    for (const one of slow) one.destroy();
+    await relay.server.untilQuiet(AbortSignal.timeout(10_000));
   });
 
   it("knows no other method and no other path below", async () => {

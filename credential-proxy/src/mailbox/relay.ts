@@ -12,6 +12,8 @@ import type { RouterClient } from "./router-client.ts";
 
 /** Requests that are relayed at the same time; a runner needs three. */
 export const maxConcurrentRequests = 32;
+/** Files of them, each way: a slow one lasts, and the runner's calls need room beside it. */
+export const maxConcurrentFiles = 4;
 /** All that the router needs to see of a request. The caller's own authorization is not among it. */
 const forwardedHeaders = ["accept", "content-length", "content-type", "traceparent"];
 /** Headers about one connection, not about the answer. */
@@ -31,6 +33,8 @@ export interface RelayRoute {
   readonly method: string;
   readonly matches: (url: string) => boolean;
   readonly maxBodyBytes: number;
+  /** At the same time. */
+  readonly maxRunning: number;
 }
 
 export interface RelayDeps {
@@ -44,31 +48,58 @@ export interface RelayDeps {
 /** Hands the runner's mailbox calls to the router, as the session. Streams both ways; keeps nothing. */
 export function createRelay(deps: RelayDeps): RequestListener {
   let running = 0;
+  const runningOf = new Map<RelayRoute, number>();
+  const count = (route: RelayRoute, change: 1 | -1) => {
+    running += change;
+    runningOf.set(route, (runningOf.get(route) ?? 0) + change);
+  };
+  const checkRoom = (route: RelayRoute | undefined): CopepodError | undefined => {
+    if (running >= maxConcurrentRequests) return tooMany(maxConcurrentRequests);
+    const isFull = route && (runningOf.get(route) ?? 0) >= route.maxRunning;
+    return isFull ? tooMany(route.maxRunning) : undefined;
+  };
   return (request, response) => {
     const requestId = toRequestId(request.headers["x-request-id"]);
     const route = findRoute(request, deps.routes);
-    const refusal = running >= maxConcurrentRequests ? tooMany() : refuse(request, route, deps.isAuthorized);
+    const refusal = checkRoom(route) ?? refuse(request, route, deps.isAuthorized);
     if (refusal || !route) return answerError(request, response, { error: refusal, requestId });
-    running++;
+    count(route, 1);
     relay(request, response, { router: deps.router, route, requestId })
       .catch((error: unknown) => {
         logFailure(error, request, { log: deps.log, requestId });
         answerError(request, response, { error, requestId });
       })
-      .finally(() => running--);
+      .finally(() => count(route, -1));
   };
 }
 
 /** Files are streams beside the table of calls. */
 const blobRoutes: readonly RelayRoute[] = [
-  { method: "PUT", matches: (url) => url === blobPaths.mailbox, maxBodyBytes: maxFileBytes },
-  { method: "GET", matches: (url) => /^\/[0-9a-f]{64}$/.test(afterPrefix(url, blobPaths.mailbox)), maxBodyBytes: 0 },
+  {
+    method: "PUT",
+    matches: (url) => url === blobPaths.mailbox,
+    maxBodyBytes: maxFileBytes,
+    maxRunning: maxConcurrentFiles,
+  },
+  {
+    method: "GET",
+    matches: (url) => /^\/[0-9a-f]{64}$/.test(afterPrefix(url, blobPaths.mailbox)),
+    maxBodyBytes: 0,
+    maxRunning: maxConcurrentFiles,
+  },
 ];
 
 /** The calls of the mailbox that a runner may make. */
 export const mailboxRoutes: readonly RelayRoute[] = Object.entries(mailboxApi)
   .filter(([name]) => !proxyCalls.some((call) => call === name))
-  .map(([, { method, path }]): RelayRoute => ({ method, matches: (url) => url === path, maxBodyBytes }))
+  .map(
+    ([, { method, path }]): RelayRoute => ({
+      method,
+      matches: (url) => url === path,
+      maxBodyBytes,
+      maxRunning: maxConcurrentRequests,
+    }),
+  )
   .concat(blobRoutes);
 
 const afterPrefix = (url: string, prefix: string): string => (url.startsWith(prefix) ? url.slice(prefix.length) : "");
@@ -147,5 +178,5 @@ function withoutHopByHop(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 
 const tooLarge = (bytes: number): CopepodError =>
   new CopepodError("tooLarge", `the body is larger than ${bytes} bytes`);
-const tooMany = (): CopepodError =>
-  new CopepodError("unavailable", `more than ${maxConcurrentRequests} requests at the same time`);
+const tooMany = (most: number): CopepodError =>
+  new CopepodError("unavailable", `more than ${most} requests of this kind at the same time`);
