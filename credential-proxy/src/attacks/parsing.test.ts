@@ -311,6 +311,5 @@ async function waitForOther(proxy: ProxyInProcess) {
   for (;;) {
     const answer = await proxy.send();
     if (answer.status !== 200) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
