@@ -6,19 +6,15 @@ import { CopepodError } from "@copepod/core/errors";
 import { type AdminConnection, type Context, tell } from "../context.ts";
 import { installHarness } from "../harness/install.ts";
 import { makeFirstRun } from "../home/first-run.ts";
-import { homeLayout } from "../home/layout.ts";
 import { writingHome } from "../home/make-folder.ts";
-import { readProblems } from "../home/read-problems.ts";
 import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
 import { routerErrorOf } from "../supervisor/router-error.ts";
 import type { SandboxChoice } from "../supervisor/sandbox/choose-sandbox.ts";
-import { describeProblem } from "./apply.ts";
 import { untilSignal } from "./signals.ts";
+import { tellProblems } from "./tell-problems.ts";
 
 /** A person who waits this long without a word begins to doubt. */
 const progressAfterMs = 2_000;
-/** Refused resources that a start names. */
-const maxProblemsTold = 2;
 /** A router that has not become ready in this time needs its person. */
 const readyTimeoutMs = 60_000;
 
@@ -91,15 +87,6 @@ async function firstRun(context: Context): Promise<void> {
   const stored = model.key === undefined ? "" : `stored it as the key "${model.name}"; `;
   tell(context, `Found ${model.source}: ${stored}the sample agent uses ${model.provider} with it.`);
   await offerHarness(context, model.provider);
-}
-
-/** Files of resources that are refused: what they say has no effect. */
-async function tellProblems(context: Context): Promise<void> {
-  const problems = (await readProblems(homeLayout(context.settings.home).resources)) ?? [];
-  if (problems.length === 0) return;
-  tell(context, `Some resources are refused (${problems.length}):`);
-  for (const problem of problems.slice(0, maxProblemsTold)) tell(context, `  ${describeProblem(problem)}`);
-  tell(context, "`copepod doctor` lists all. The last good state of them stays in force.");
 }
 
 /** Installs what the sample agent needs. That it fails is told, and no reason not to start. */

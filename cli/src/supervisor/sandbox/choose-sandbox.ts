@@ -78,10 +78,14 @@ async function probeEngine({ engine, image, env }: EngineChoice): Promise<void> 
   } catch (error) {
     throw new ExitError("failure", "sandboxMissing", {
       message: `${engine} does not work here: ${lastWords(error)}`,
-      cure: `Try \`${engine} pull ${image}\`, or set ${environment.sandboxImage} to an image that you have.`,
+      cure: isMissing(error)
+        ? `Install ${engine}, or leave \`--sandbox\` out for bubblewrap.`
+        : `Try \`${engine} pull ${image}\`, or set ${environment.sandboxImage} to an image that you have.`,
     });
   }
 }
+
+const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
 
 /** What a command said last on stderr. */
 function lastWords(error: unknown): string {
