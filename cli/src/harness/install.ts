@@ -117,7 +117,10 @@ async function checkProgram(name: HarnessName, folder: string, { env, signal }: 
   const program = findProgram(folder, name);
   if (program === undefined) {
     const place = `${process.platform} on ${process.arch}`;
-    throw new CopepodError("installFailed", `the harness ${name} has no program for ${place}`);
+    throw new ExitError("failure", "installFailed", {
+      message: `the harness ${name} has no program for ${place}`,
+      cure: "Use another provider on this machine.",
+    });
   }
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(versionTimeoutMs)]);
   const { code, output } = await run(program, ["--version"], {
@@ -127,7 +130,10 @@ async function checkProgram(name: HarnessName, folder: string, { env, signal }: 
     children: childrenOf(folder),
   });
   if (code === 0) return;
-  throw new CopepodError("installFailed", `the program of ${name} does not run here:\n${lastLines(output)}`);
+  throw new ExitError("failure", "installFailed", {
+    message: `the program of ${name} does not run here:\n${lastLines(output)}`,
+    cure: "Mend what its last lines name, mostly the C library of the system, or use another provider.",
+  });
 }
 
 /** @returns whether it was ours that came first. */
