@@ -19,7 +19,7 @@ export interface FilesOutDeps {
 /**
  * Uploads a file of the agent's own folders.
  * @param path absolute, or from the workspace
- * @throws CopepodError `notFound`, `invalid`, `tooLarge`, `diskFull`
+ * @throws CopepodError `notFound`, `invalid`, `tooLarge`, `quotaExceeded`
  */
 export async function uploadFile(path: string, deps: FilesOutDeps): Promise<MessageFile> {
   const { retry, life, blobs } = deps;

@@ -11,6 +11,7 @@ const lasting: ReadonlySet<ErrorCode> = new Set([
   "forbidden",
   "invalid",
   "tooLarge",
+  "quotaExceeded",
   "notFound",
   "conflict",
   "destinationUnknown",

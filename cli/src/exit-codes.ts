@@ -24,7 +24,7 @@ const meanings: Record<ExitName, string> = {
   conflict: "the state has moved on",
   timeout: "the answer did not come in time; the message is kept",
   unanswered: "a message got no answer; in a pipe, at least one of them",
-  refused: "refused: a rate, a full lane, no free place, a sender or a wiring",
+  refused: "refused: a rate, a full lane or quota, no free place, a sender or a wiring",
   notRunning: "no Copepod runs for this home",
   interrupted: "interrupted by Ctrl-C",
 };
@@ -76,6 +76,7 @@ export const exitOf: Record<ErrorCode, ExitName> = {
   timeout: "timeout",
   unavailable: "failure",
   diskFull: "failure",
+  quotaExceeded: "refused",
   databaseNewer: "failure",
   databaseHeld: "failure",
   databaseDamaged: "failure",

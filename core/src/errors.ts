@@ -205,6 +205,11 @@ export const errorCatalogue = {
     meaning: "The disk of the queue is full. Nothing was accepted or lost.",
     cure: "Make room on the disk that the message names; the router goes on by itself.",
   },
+  quotaExceeded: {
+    status: 507,
+    meaning: "Files of messages take all the room that they may have: those of one session, or of all.",
+    cure: "Send what was uploaded, or fewer files. Those of old messages go with them (`COPEPOD_RETENTION_DAYS`).",
+  },
   databaseNewer: {
     status: 500,
     meaning: "The queue database was written by a newer version of Copepod.",

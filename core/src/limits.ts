@@ -30,6 +30,9 @@ export const maxPostsPerTurn = 100;
 export const maxFileBytes = 100 * 1024 * 1024;
 /** Files of one message. */
 export const maxFilesPerMessage = 20;
+/** Files that one session has uploaded and no message has yet, and their bytes together. */
+export const maxUnsentFiles = 100;
+export const maxUnsentBytes = 500 * 1024 * 1024;
 /** Requests to model APIs in one report of a proxy. */
 export const maxUsageEntries = 100;
 /** Longest sentence of a failure or of a channel's health, in UTF-16 units. */

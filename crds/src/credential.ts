@@ -118,8 +118,8 @@ const upstreamObject = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "true: the host may have a private or loopback address, and http is allowed. Metadata services are never " +
-        "reached. Default false.",
+      "true: the host may have a private or loopback address, and http is allowed to such an address, to no other. " +
+        "Metadata services are never reached. Default false.",
     ),
   subscription: z
     .boolean()

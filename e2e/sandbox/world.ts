@@ -13,6 +13,7 @@ import type { Identity } from "@copepod/cli/supervisor/sandbox/identity";
 import { machinePlaces } from "@copepod/cli/supervisor/sandbox/machine-places";
 import type { Sandbox, SandboxedSession } from "@copepod/cli/supervisor/sandbox/sandbox";
 import { System, terminalResources } from "../support/system.ts";
+import { become } from "./become.ts";
 import { externalAddress, openServices } from "./services.ts";
 
 /** Who runs Copepod. */
@@ -20,10 +21,6 @@ export interface Way {
   readonly name: string;
   readonly uid: number;
 }
-
-/** Sets a user who is not the test's own. */
-export const become = (uid: number): readonly string[] =>
-  uid === process.getuid?.() ? [] : ["setpriv", "--reuid", `${uid}`, "--regid", `${uid}`, "--clear-groups"];
 
 const runner = fileURLToPath(import.meta.resolve("@copepod/agent-image/runner/main"));
 const packages = dirname(dirname(fileURLToPath(import.meta.resolve("zod"))));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -64,6 +64,34 @@ describe("copepod keys", () => {
     });
   }
 
+  it("may be done by several at once: one of them wins, whole, and nothing is left of the others", async () => {
+    const values = Array.from({ length: 8 }, (_, index) => `${index}`.repeat(100));
+    const ran = await Promise.all(values.map((value) => add(value, "github")));
+    assert.deepEqual(
+      ran.map(({ code, stderr }) => [code, /Error/.test(stderr)]),
+      values.map(() => [0, false]),
+    );
+    assert.ok(values.includes(await readFile(join(home, "keys/github/key"), "utf8")));
+    assert.deepEqual(await readdir(join(home, "keys/github")), ["key"]);
+  });
+
+  it("removes what one that was killed has left", async () => {
+    await add("a first key", "github");
+    const left = join(home, "keys/github/.key.1.new");
+    await writeFile(left, "half");
+    await utimes(left, 0, 0);
+    await add("a second key", "github");
+    assert.deepEqual(await readdir(join(home, "keys/github")), ["key"]);
+  });
+
+  it("stores what is short or in quotes, and warns without repeating it", async () => {
+    const { code, stderr } = await add('"s3cr"', "github");
+    assert.equal(code, 0);
+    assert.match(stderr, /with the quotes around it.*\nIt is shorter than 12 characters/);
+    assert.doesNotMatch(stderr, /s3cr/);
+    assert.doesNotMatch((await add("a usual secret", "github")).stderr, /quotes|shorter/);
+  });
+
   it("takes the longest key", async () => assert.equal((await add("x".repeat(8_192), "a")).code, 0));
 
   it("makes the Credential of a known model API, and says how an agent uses it", async () => {
@@ -91,7 +119,7 @@ describe("copepod keys", () => {
       spec: { upstream, secretRef: { name: "github" } },
     };
     await writeFile(join(home, "resources/a.yaml"), stringify({ apiVersion, ...credential }));
-    assert.equal((await add("other", "github")).stderr, "");
+    assert.equal((await add("another secret", "github")).stderr, "");
   });
 
   it("says which Credentials one agent group can't use together", async () => {

@@ -13,11 +13,13 @@ import {
   hasKey,
   type KeyRef,
   listKeys,
+  oddities,
   removeKey,
   writeKey,
 } from "../home/keys.ts";
 import { isKnownModel, type KnownModelName, knownCredential, knownModels } from "../home/known-models.ts";
 import { homeLayout } from "../home/layout.ts";
+import { writingHome } from "../home/make-folder.ts";
 import { readResources } from "../home/read-resources.ts";
 import { renderAge, renderTable } from "../output/table.ts";
 import { readSecret } from "./read-secret.ts";
@@ -32,8 +34,9 @@ export async function addKey(context: Context, name: string, { key = defaultKey 
   const ref = checkKeyRef({ name, key });
   const value = checkKeyValue(await readSecret(context.io, `Key "${name}" (it is not shown): `));
   const isKnown = await hasKey(keys, ref);
-  await writeKey(keys, ref, value);
+  await writingHome(context.settings.home, () => writeKey(keys, ref, value));
   print(context, `key ${textOf(ref)} ${isKnown ? "replaced" : "stored"}`);
+  for (const sentence of oddities(value)) tell(context, sentence);
   if (isKnownModel(name) && key === defaultKey) await offerCredential(context, resources, name);
   else await tellUse(context, resources, ref);
   return exitCodes.ok;

@@ -1,7 +1,7 @@
 import { type HarnessName, harnessNames } from "@copepod/agent-image/harnesses/harness";
 import { CopepodError } from "@copepod/core/errors";
 import { type Context, print, tell } from "../context.ts";
-import { ExitError, exitCodes } from "../exit-codes.ts";
+import { exitCodes } from "../exit-codes.ts";
 import { installHarness } from "../harness/install.ts";
 import { type Installation, listInstallations, removeInstallations } from "../harness/installed.ts";
 import { renderTable, type TableColumn } from "../output/table.ts";
@@ -31,15 +31,10 @@ export async function listProviders(context: Context, { output }: ProviderOption
 export async function addProvider(context: Context, given: string, { output }: ProviderOptions): Promise<number> {
   const name = toHarnessName(given);
   const { harnessesDir, own: env } = context.settings;
-  const { path, isNew } = await untilSignal(context, async (signal) => {
-    try {
-      return await installHarness(name, { harnessesDir, env, signal, say: (line) => tell(context, line) });
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      const message = `the installation of ${name} was stopped; nothing of it stays`;
-      throw new ExitError("interrupted", "cancelled", { message, cure: "Say it again to install it after all." });
-    }
-  });
+  const say = (line: string) => tell(context, line);
+  const { path, isNew } = await untilSignal(context, (signal) =>
+    installHarness(name, { harnessesDir, env, signal, say }),
+  );
   if (output === "json") print(context, JSON.stringify({ name, path, isNew }, null, 2));
   else print(context, isNew ? `provider ${name} installed in ${path}` : `provider ${name} is already installed`);
   return exitCodes.ok;

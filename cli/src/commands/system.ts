@@ -6,10 +6,12 @@ import { CopepodError } from "@copepod/core/errors";
 import { type AdminConnection, type Context, tell } from "../context.ts";
 import { installHarness } from "../harness/install.ts";
 import { makeFirstRun } from "../home/first-run.ts";
+import { writingHome } from "../home/make-folder.ts";
 import type { OpenSupervisor } from "../supervisor/open-supervisor.ts";
 import { routerErrorOf } from "../supervisor/router-error.ts";
 import type { SandboxChoice } from "../supervisor/sandbox/choose-sandbox.ts";
 import { untilSignal } from "./signals.ts";
+import { tellProblems } from "./tell-problems.ts";
 
 /** A person who waits this long without a word begins to doubt. */
 const progressAfterMs = 2_000;
@@ -71,12 +73,13 @@ export async function startSystem(
     await close();
     throw error;
   }
+  await tellProblems(context);
   return { supervisor, connection, ended, close };
 }
 
 async function firstRun(context: Context): Promise<void> {
   const { home, models } = context.settings;
-  const made = await makeFirstRun(home, context.userName, models);
+  const made = await writingHome(home, () => makeFirstRun(home, context.userName, models));
   if (!made) return;
   tell(context, `First run: made ${home}/resources with a sample agent (${made.written.join(", ")}).`);
   const { model } = made;

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import { safeFileName } from "@copepod/core/files";
 import { maxFileBytes } from "@copepod/core/limits";
+import { ExitError } from "../exit-codes.ts";
 
 /** A file that is going to be sent. */
 export interface LocalFile extends AsyncDisposable {
@@ -17,6 +18,7 @@ export interface LocalFile extends AsyncDisposable {
  * @throws CopepodError `notFound`, `invalid`, `tooLarge`
  */
 export async function openLocalFile(path: string, userHome: string): Promise<LocalFile> {
+  if (path === "") throw new CopepodError("invalid", "the path of the file is empty; give one");
   const absolute = resolve(path === "~" || path.startsWith("~/") ? join(userHome, path.slice(1)) : path);
   const file = await openOrExplain(absolute, path);
   try {
@@ -39,7 +41,7 @@ async function openOrExplain(absolute: string, path: string): Promise<FileHandle
     return await open(absolute, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
-    if (code === "ENOENT" || code === "ENOTDIR") throw new CopepodError("notFound", `there is no file "${path}"`);
+    if (code === "ENOENT" || code === "ENOTDIR") throw noSuchFile(path);
     throw new CopepodError("invalid", `"${path}" can't be read (${code})`, { cause });
   }
 }
@@ -53,12 +55,20 @@ async function sizeOf(file: FileHandle, path: string): Promise<number> {
   throw new CopepodError("tooLarge", `"${path}" has ${stat.size} bytes; a file may have ${maxFileBytes}`);
 }
 
+const noSuchFile = (path: string): CopepodError =>
+  new ExitError("notFound", "notFound", {
+    message: `there is no file "${path}"`,
+    cure: "Mend the path: a relative one starts at the working folder.",
+  });
+
+/** Asks for one byte more than there should be: files of the system say 0 and have some. */
 async function* read(file: FileHandle, bytes: number): AsyncGenerator<Uint8Array> {
-  if (bytes === 0) return;
   let read = 0;
-  for await (const chunk of file.createReadStream({ start: 0, end: bytes - 1, autoClose: false })) {
+  for await (const chunk of file.createReadStream({ start: 0, end: bytes, autoClose: false })) {
     read += chunk.length;
+    if (read > bytes) break;
     yield chunk;
   }
-  if (read < bytes) throw new CopepodError("invalid", "the file changed while it was read; send it again");
+  if (read === bytes) return;
+  throw new CopepodError("invalid", "the file changes while it is read, or is none of a disk; send a copy of it");
 }

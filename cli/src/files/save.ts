@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join, parse } from "node:path";
 import type { Bytes } from "@copepod/core/blobs";
 import { CopepodError } from "@copepod/core/errors";
 import type { MessageFile } from "@copepod/core/files";
+import { makeFolder } from "../home/make-folder.ts";
 
 /** Names that are tried before a person is asked to tidy up. */
 const maxNumber = 1_000;
@@ -19,7 +20,7 @@ export async function saveFile(
   folder: string,
   get: (write: (body: Bytes) => Promise<void>) => Promise<void>,
 ): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const place = await reserve(file, folder);
   if (place.isThere) return place.path;
   const part = `${place.path}.part`;

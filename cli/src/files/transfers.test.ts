@@ -62,6 +62,12 @@ describe("files that a person sends", () => {
     ["one that does not exist", () => undefined, "notFound", /there is no file "~\/it"/],
     ["a folder", (path) => mkdir(path), "invalid", /is a folder; send its files/],
     ["a link to nothing", (path) => symlink("/nowhere", path), "notFound", /there is no file/],
+    [
+      "one of the system, which hides its size",
+      (path) => symlink("/proc/self/environ", path),
+      "invalid",
+      /changes while it is read, or is none of a disk/,
+    ],
     ["a device", (path) => symlink("/dev/null", path), "invalid", /is no regular file/],
     [
       "one that is a byte too large",
@@ -81,6 +87,14 @@ describe("files that a person sends", () => {
       });
     });
   }
+});
+
+describe("a path of a file", () => {
+  it("can't be empty, and one that leads nowhere is to be mended", async () => {
+    await using world = await open();
+    await assert.rejects(world.transfers.upload("", signal), { code: "invalid", message: /path of the file is empty/ });
+    await assert.rejects(world.transfers.upload("nope", signal), { code: "notFound", cure: /^Mend the path/ });
+  });
 });
 
 describe("files that an agent sends", () => {

@@ -8,8 +8,9 @@ import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { harnessFolder } from "@copepod/agent-image/harnesses/harness";
+import { processIdentity } from "../supervisor/orphans.ts";
 import { type InstallOptions, installHarness } from "./install.ts";
-import { listInstallations, removeInstallations } from "./installed.ts";
+import { childrenOf, listInstallations, removeInstallations } from "./installed.ts";
 
 /** How often a condition is looked at. */
 const probeMs = 10;
@@ -82,7 +83,8 @@ describe("the installation of a harness", () => {
     const harnessesDir = join(place.folder, "bin", "npm", "harnesses");
     await assert.rejects(installHarness("claude", { ...place.options, harnessesDir }), {
       code: "installFailed",
-      message: /npm\/harnesses can't be written \(ENOTDIR\); set COPEPOD_HARNESSES_DIR/,
+      message: /npm\/harnesses can't be written \(EEXIST\)/,
+      cure: /^Set COPEPOD_HARNESSES_DIR/,
     });
   });
 
@@ -103,6 +105,41 @@ describe("the installation of a harness", () => {
     assert.deepEqual(await place.entries(), []);
   });
 
+  it("ends soon although npm does not want to, and with all that npm has started", async () => {
+    await using place = await setUp(
+      `trap '' TERM INT HUP; sh -c 'trap "" TERM; echo $$ "child of npm" >> "$0"; sleep 50; sleep 50' ${"$0"}.calls`,
+    );
+    const child = startCli(place);
+    await untilStarted(place, 1);
+    const startedAt = performance.now();
+    child.kill("SIGTERM");
+    const [code] = await once(child, "exit");
+    assert.equal(code, 130);
+    assert.ok(performance.now() - startedAt < 10_000);
+    const grandchild = Number.parseInt(await readFile(join(place.folder, "bin", "npm.calls"), "utf8"), 10);
+    assert.equal(processIdentity(grandchild), undefined);
+    assert.deepEqual(await place.entries(), []);
+  });
+
+  it("ends the npm that one that was killed has left, and says so", async () => {
+    await using place = await setUp(
+      `[ -f ${"$0"}.again ] && ${"{"} ${installs}; exit; ${"}"}; touch ${"$0"}.again; exec sleep 50`,
+    );
+    const killed = startCli(place);
+    await untilStarted(place, 1);
+    const [orphan = ""] = await place.calls();
+    const [temporary = ""] = await place.entries();
+    while ((await readdir(childrenOf(join(place.harnessesDir, temporary))).catch(() => [])).length === 0)
+      await delay(probeMs);
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+    assert.equal((await installHarness("claude", place.options)).isNew, true);
+    assert.match(place.said.join("\n"), /^claude: ended an npm that a killed installation had left/);
+    assert.equal(processIdentity(Number.parseInt(orphan, 10)), undefined);
+    assert.deepEqual(await place.entries(), [basename(place.path)]);
+    assert.ok(!(await readdir(place.path)).includes(".children"));
+  });
+
   it("removes what one that was killed has left, and not what another one still makes", async () => {
     await using place = await setUp("exec sleep 50");
     const killed = startCli(place);
@@ -111,8 +148,6 @@ describe("the installation of a harness", () => {
     await untilStarted(place, 2);
     killed.kill("SIGKILL");
     await once(killed, "exit");
-    const [orphan = ""] = await place.calls();
-    process.kill(Number.parseInt(orphan, 10), "SIGKILL");
     await removeInstallations(place.harnessesDir, "claude");
     assert.equal((await place.entries()).length, 1);
     alive.kill("SIGINT");

@@ -1,11 +1,13 @@
-import { type SpawnOptions, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, rename, rm } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { type HarnessName, harnessFolder, harnessSource } from "@copepod/agent-image/harnesses/harness";
 import { environment } from "@copepod/core/environment";
 import { CopepodError } from "@copepod/core/errors";
-import { findProgram, removeLeftovers, sizeOf, temporaryName } from "./installed.ts";
+import { ExitError } from "../exit-codes.ts";
+import { makeFolder } from "../home/make-folder.ts";
+import { childrenOf, findProgram, removeLeftovers, sizeOf, temporaryName } from "./installed.ts";
+import { run } from "./run.ts";
 
 /** How often a long installation says that it goes on. */
 const progressMs = 2_000;
@@ -13,7 +15,6 @@ const progressMs = 2_000;
 const versionTimeoutMs = 60_000;
 /** Output of npm that is shown when it fails. */
 const maxOutputLines = 15;
-const maxOutputCharacters = 4_000;
 const megabyte = 1_000_000;
 
 export interface InstallOptions {
@@ -36,38 +37,47 @@ export interface Installed {
 /**
  * Installs a harness by its lock file. It appears in its place when it is whole and its program runs. Several may do
  * this at once.
- * @throws CopepodError `installFailed`; also when the signal ended it
+ * @throws CopepodError `installFailed`; `cancelled` when the signal ended it
  */
 export async function installHarness(name: HarnessName, options: InstallOptions): Promise<Installed> {
   const { harnessesDir } = options;
   const path = harnessFolder(harnessesDir, name);
-  await removeLeftovers(harnessesDir, name);
+  const ended = await removeLeftovers(harnessesDir, name);
+  if (ended > 0) options.say(`${name}: ended an npm that a killed installation had left`);
   if (existsSync(path)) return { path, isNew: false };
   const npm = findNpm(options.env);
   const folder = temporaryName(path);
-  await makeFolder(folder);
+  await makeOrExplain(folder);
   try {
     for (const file of ["package.json", "package-lock.json"]) {
       await copyFile(join(harnessSource(name), file), join(folder, file));
     }
     await runNpm(npm, folder, { name, ...options });
     await checkProgram(name, folder, options);
+    await rm(childrenOf(folder), { recursive: true });
     return { path, isNew: await moveTo(folder, path) };
+  } catch (error) {
+    throw options.signal.aborted ? stopped(name) : error;
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-async function makeFolder(folder: string): Promise<void> {
+const stopped = (name: HarnessName): CopepodError =>
+  new ExitError("interrupted", "cancelled", {
+    message: `the installation of ${name} was stopped; nothing of it stays`,
+    cure: `\`copepod provider add ${name}\` installs it after all.`,
+  });
+
+async function makeOrExplain(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     const why = error instanceof Error && "code" in error ? error.code : "unknown error";
-    throw new CopepodError(
-      "installFailed",
-      `${dirname(folder)} can't be written (${why}); set ${environment.harnessesDir} to another folder`,
-      { cause: error },
-    );
+    throw new ExitError("failure", "installFailed", {
+      message: `${dirname(folder)} can't be written (${why})`,
+      cure: `Set ${environment.harnessesDir} to another folder, or make this one writable for you.`,
+    });
   }
 }
 
@@ -76,7 +86,10 @@ function findNpm({ PATH = "" }: InstallOptions["env"]): string {
   const folders = [dirname(process.execPath), ...PATH.split(delimiter)];
   const found = folders.map((folder) => join(folder, "npm")).find((file) => existsSync(file));
   if (found) return found;
-  throw new CopepodError("installFailed", "there is no npm on the PATH; install Node with npm, then try again");
+  throw new ExitError("failure", "installFailed", {
+    message: "there is no npm beside Node or on the PATH",
+    cure: "Install Node with npm, then run the command again.",
+  });
 }
 
 async function runNpm(npm: string, folder: string, options: InstallOptions & { name: HarnessName }): Promise<void> {
@@ -90,7 +103,9 @@ async function runNpm(npm: string, folder: string, options: InstallOptions & { n
   }, progressMs);
   try {
     const flags = ["--ignore-scripts", "--omit=dev", "--include=optional", "--no-audit", "--no-fund"];
-    const { code, output } = await run(npm, ["ci", ...flags, `--prefix=${folder}`], { cwd: folder, env, signal });
+    const { code, output } = await run(npm, ["ci", ...flags, `--prefix=${folder}`], {
+      ...{ cwd: folder, env, signal, children: childrenOf(folder) },
+    });
     if (code === 0) return;
     throw new CopepodError("installFailed", `npm could not install ${name}:\n${lastLines(output)}`);
   } finally {
@@ -102,16 +117,23 @@ async function checkProgram(name: HarnessName, folder: string, { env, signal }: 
   const program = findProgram(folder, name);
   if (program === undefined) {
     const place = `${process.platform} on ${process.arch}`;
-    throw new CopepodError("installFailed", `the harness ${name} has no program for ${place}`);
+    throw new ExitError("failure", "installFailed", {
+      message: `the harness ${name} has no program for ${place}`,
+      cure: "Use another provider on this machine.",
+    });
   }
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(versionTimeoutMs)]);
   const { code, output } = await run(program, ["--version"], {
     cwd: folder,
     env: { PATH: env.PATH, HOME: folder },
     signal: timeout,
+    children: childrenOf(folder),
   });
   if (code === 0) return;
-  throw new CopepodError("installFailed", `the program of ${name} does not run here:\n${lastLines(output)}`);
+  throw new ExitError("failure", "installFailed", {
+    message: `the program of ${name} does not run here:\n${lastLines(output)}`,
+    cure: "Mend what its last lines name, mostly the C library of the system, or use another provider.",
+  });
 }
 
 /** @returns whether it was ours that came first. */
@@ -123,30 +145,6 @@ async function moveTo(folder: string, path: string): Promise<boolean> {
     if (existsSync(path)) return false;
     throw error;
   }
-}
-
-interface Ran {
-  /** undefined = it could not be started, or was ended by a signal. */
-  readonly code: number | undefined;
-  /** The end of both streams together. */
-  readonly output: string;
-}
-
-/** Never rejects. */
-function run(program: string, args: readonly string[], options: SpawnOptions): Promise<Ran> {
-  const { promise, resolve } = Promise.withResolvers<Ran>();
-  const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-maxOutputCharacters);
-    });
-  }
-  child.on("error", (error) => {
-    output += error.message;
-  });
-  child.on("close", (code) => resolve({ code: code ?? undefined, output }));
-  return promise;
 }
 
 const lastLines = (output: string): string =>

@@ -3,6 +3,7 @@ import { lstat, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type HarnessName, harnessFolder, harnessSource } from "@copepod/agent-image/harnesses/harness";
 import { z } from "zod";
+import { endOrphans } from "../supervisor/orphans.ts";
 
 /** Where the program of a harness is, below its folder. */
 const programs: Readonly<Record<HarnessName, string>> = {
@@ -66,12 +67,20 @@ let temporaryNames = 0;
 /** A name beside a folder that tells which process uses it. */
 export const temporaryName = (folder: string): string => `${folder}.${process.pid}-${++temporaryNames}.tmp`;
 
-/** Removes what processes that were killed have left. */
-export async function removeLeftovers(harnessesDir: string, name: HarnessName): Promise<void> {
+/** Below a folder in which something is being installed: who does it. */
+export const childrenOf = (folder: string): string => join(folder, ".children");
+
+/** Removes what processes that were killed have left. @returns how many npms of theirs were still running */
+export async function removeLeftovers(harnessesDir: string, name: HarnessName): Promise<number> {
+  let ended = 0;
   for (const entry of await entriesOf(harnessesDir)) {
     const [, of, pid] = /^([a-z]+)-[0-9a-f]{12}\.(\d+)-\d+\.tmp$/.exec(entry) ?? [];
-    if (of === name && !isRunning(Number(pid))) await rm(join(harnessesDir, entry), { recursive: true, force: true });
+    if (of !== name || isRunning(Number(pid))) continue;
+    const folder = join(harnessesDir, entry);
+    ended += await endOrphans(childrenOf(folder));
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
+  return ended;
 }
 
 /** Bytes of all files below a folder; 0 when there is none. What disappears meanwhile does not count. */

@@ -5,6 +5,7 @@ import { stringify } from "yaml";
 import { defaultKey, listKeys, writeKey } from "./keys.ts";
 import { isKnownModel, type KnownModelName } from "./known-models.ts";
 import { homeLayout } from "./layout.ts";
+import { makeFolder } from "./make-folder.ts";
 import { chooseModel, type ModelChoice, type ModelEnvironment } from "./model-choice.ts";
 
 const apiVersion = "copepod.dev/v1alpha1";
@@ -64,16 +65,16 @@ export async function makeFirstRun(
   const { resources, keys } = homeLayout(home);
   if (existsSync(resources)) return undefined;
   const model = chooseModel(models, await storedModels(keys));
-  await mkdir(home, { recursive: true, mode: 0o700 });
+  await makeFolder(home, 0o700);
   if (model?.key !== undefined) await writeKey(keys, { name: model.name, key: defaultKey }, model.key);
-  if (!(await makeFolder(resources))) return undefined;
+  if (!(await makeNew(resources))) return undefined;
   const samples = Object.entries(sampleResources(userName, model));
   for (const [name, resource] of samples) await writeFile(join(resources, name), stringify(resource), { flag: "wx" });
   return { written: samples.map(([name]) => name), model };
 }
 
 /** @returns false when it is there already. */
-async function makeFolder(folder: string): Promise<boolean> {
+async function makeNew(folder: string): Promise<boolean> {
   try {
     await mkdir(folder);
     return true;

@@ -1,11 +1,17 @@
-import { chmod, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError, parseInput } from "@copepod/core/errors";
 import { resourceNameSchema } from "@copepod/crds/fields";
 import { z } from "zod";
+import { makeFolder } from "./make-folder.ts";
 
 /** Longest value of a key, in bytes. */
 export const maxKeyBytes = 8 * 1024;
+/** What others write is done by then; what is older was left by somebody who was killed. */
+const leftoverMs = 60_000;
+/** A proxy looks for no shorter one in answers: it would find it everywhere. */
+const minEchoedKeyLength = 12;
 /** Key of a secret that has only one. */
 export const defaultKey = "key";
 
@@ -41,16 +47,36 @@ export function checkKeyValue(text: string): string {
   return value;
 }
 
+/** What is odd about a value that may be right all the same; never with the value in it. */
+export function oddities(value: string): string[] {
+  const isQuoted = /^(["']).*\1$/.test(value);
+  return [
+    ...(isQuoted
+      ? ["It was stored with the quotes around it. If they don't belong to it, store it again without."]
+      : []),
+    ...(value.length < minEchoedKeyLength
+      ? [`It is shorter than ${minEchoedKeyLength} characters: if a host repeats it in an answer, agents see it.`]
+      : []),
+  ];
+}
+
 /** Writes or replaces a key; whoever reads it meanwhile gets the old or the new one, whole. */
 export async function writeKey(folder: string, { name, key }: KeyRef, value: string): Promise<void> {
   const own = join(folder, name);
-  await mkdir(own, { recursive: true, mode: 0o700 });
+  await makeFolder(own, 0o700);
   for (const path of [folder, own]) await chmod(path, 0o700);
   // Never taken for a key: those don't start with a dot.
-  const fresh = join(own, `.${key}.new`);
-  await rm(fresh, { force: true });
+  const fresh = join(own, `.${key}.${randomUUID()}.new`);
   await writeFile(fresh, value, { mode: 0o600, flag: "wx", flush: true });
   await rename(fresh, join(own, key));
+  await removeLeftovers(own);
+}
+
+async function removeLeftovers(own: string): Promise<void> {
+  for (const name of (await readdir(own)).filter((one) => /^\..*\.new$/.test(one))) {
+    const found = await stat(join(own, name)).catch(() => undefined);
+    if (found && found.mtimeMs < Date.now() - leftoverMs) await rm(join(own, name), { force: true });
+  }
 }
 
 /** @returns whether there was one. */

@@ -63,7 +63,9 @@ describe("the model API of the sample agent", () => {
     ["https://[fd00::1]", "https://[fd00::1]", true],
     ["https://ollama", "https://ollama", true],
     ["https://llm.internal", "https://llm.internal", true],
-    ["http://llm.example.org", "http://llm.example.org", true],
+    ["https://100.64.0.1", "https://100.64.0.1", true],
+    ["http://[::1]:8080", "http://[::1]:8080", true],
+    ["http://llm.local", "http://llm.local", true],
   ];
   for (const [given, baseUrl, isPrivate] of places) {
     it(`at ${given} is ${isPrivate ? "private" : "public"}`, () => {
@@ -78,6 +80,14 @@ describe("the model API of the sample agent", () => {
         () => choose({ anthropicBaseUrl }),
         (error: Error) => /^ANTHROPIC_BASE_URL can't be used/.test(error.message) && !error.message.includes("secret"),
       );
+    });
+  }
+
+  for (const anthropicBaseUrl of ["http://llm.example.org", "http://8.8.8.8/v1", "http://localhost.example.org"]) {
+    it(`is refused at ${anthropicBaseUrl}: http would show the key on the way to a public host`, () => {
+      assert.throws(() => choose({ anthropicBaseUrl }), {
+        message: /^ANTHROPIC_BASE_URL can't be used: .*Use https, or write the Credential yourself\.$/,
+      });
     });
   }
 

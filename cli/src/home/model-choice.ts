@@ -1,7 +1,8 @@
 import { BlockList, isIP } from "node:net";
 import type { HarnessName } from "@copepod/agent-image/harnesses/harness";
-import { CopepodError } from "@copepod/core/errors";
+import type { CopepodError } from "@copepod/core/errors";
 import { describeIssues, parseResource } from "@copepod/crds/parse";
+import { ExitError } from "../exit-codes.ts";
 import { checkKeyValue } from "./keys.ts";
 import { type KnownModelName, knownCredential, knownModels } from "./known-models.ts";
 
@@ -83,7 +84,13 @@ function findStored(stored: ReadonlySet<KnownModelName>): Found | undefined {
 function upstreamAt(text: string): { baseUrl: string; private: boolean } {
   if (!URL.canParse(text)) return { baseUrl: text, private: false };
   const { href, protocol, hostname } = new URL(text);
-  return { baseUrl: href.replace(/\/+$/, ""), private: protocol === "http:" || isPrivateHost(hostname) };
+  const isPrivate = isPrivateHost(hostname);
+  if (protocol === "http:" && !isPrivate) {
+    const why =
+      "its host is public, and http would show the key on the way. Use https, or write the Credential yourself.";
+    throw unusable("ANTHROPIC_BASE_URL", why);
+  }
+  return { baseUrl: href.replace(/\/+$/, ""), private: isPrivate };
 }
 
 const privateAddresses = new BlockList();
@@ -92,6 +99,7 @@ for (const [network, prefix] of [
   ["10.0.0.0", 8],
   ["172.16.0.0", 12],
   ["192.168.0.0", 16],
+  ["100.64.0.0", 10],
 ] as const) {
   privateAddresses.addSubnet(network, prefix, "ipv4");
 }
@@ -115,7 +123,7 @@ function checkedKey(value: string, source: string): string {
 }
 
 const unusable = (source: string, why: string): CopepodError =>
-  new CopepodError(
-    "invalid",
-    `${source} can't be used: ${why} Nothing was made yet; mend or unset it and start again.`,
-  );
+  new ExitError("failure", "invalid", {
+    message: `${source} can't be used: ${why}`,
+    cure: "Mend or unset it, then start again. Nothing was made yet.",
+  });

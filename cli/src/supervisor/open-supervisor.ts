@@ -1,10 +1,11 @@
-import { mkdir, realpath, rm } from "node:fs/promises";
+import { realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { supervisorApi } from "@copepod/core/supervisor-api";
 import pino, { type Logger } from "pino";
 import type { CliConfig } from "../config.ts";
 import { type HomeLayout, homeLayout, type RunLayout, runFolderFor, runLayout } from "../home/layout.ts";
+import { makeFolder, writingHome } from "../home/make-folder.ts";
 import { type ApiServer, serveApi } from "../http/serve-api.ts";
 import { createStartChild } from "./child.ts";
 import { commonEnvironment, engineEnvironment } from "./commands.ts";
@@ -45,15 +46,12 @@ export interface OpenSupervisor {
 
 /**
  * Starts the whole system for one home.
- * @throws CopepodError `alreadyRunning`, `forbidden` (a run folder of somebody else), `sandboxMissing`
+ * @throws CopepodError `alreadyRunning`, `invalid` (a home that can't be written), `forbidden` (a run folder of somebody else), `sandboxMissing`
  */
 export async function openSupervisor(options: SupervisorOptions): Promise<OpenSupervisor> {
   const { config, uid } = options;
   const { harnessesDir } = config;
-  await mkdir(config.home, { recursive: true, mode: 0o700 });
-  const home = homeLayout(await realpath(config.home));
-  await mkdir(home.logs, { recursive: true, mode: 0o700 });
-  const lock = takeLock(home.lock);
+  const { home, lock } = await writingHome(config.home, () => lockHome(config.home));
   try {
     const folder = runFolderFor(home.home, uid, config.runtimeDir);
     const orphans = await endLeftBehind([(await linkedRunFolder(home)) ?? folder, folder], uid);
@@ -116,6 +114,13 @@ export async function openSupervisor(options: SupervisorOptions): Promise<OpenSu
     lock[Symbol.dispose]();
     throw error;
   }
+}
+
+async function lockHome(path: string): Promise<{ readonly home: HomeLayout; readonly lock: Disposable }> {
+  await makeFolder(path, 0o700);
+  const home = homeLayout(await realpath(path));
+  await makeFolder(home.logs, 0o700);
+  return { home, lock: takeLock(home.lock) };
 }
 
 function openSandbox({ config, uid, sandbox }: SupervisorOptions, home: HomeLayout, run: RunLayout): Promise<Sandbox> {

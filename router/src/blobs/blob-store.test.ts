@@ -7,9 +7,9 @@ import { buffer } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { maxFileBytes } from "@copepod/core/limits";
+import { maxFileBytes, maxUnsentBytes, maxUnsentFiles } from "@copepod/core/limits";
 import { rejectsWith } from "../queue/contract/testing.ts";
-import { type BlobStore, blobGraceMs } from "./blob-store.ts";
+import { type BlobStore, blobGraceMs, blobGraceWhenFullMs } from "./blob-store.ts";
 import { BlobWorld } from "./testing.ts";
 
 const bytesOf = (text: string): Readable => Readable.from([Buffer.from(text)]);
@@ -101,7 +101,7 @@ describe("the store of blobs", () => {
     await using world = await BlobWorld.open();
     const blobs = await world.blobs(12);
     for (let i = 0; i < 3; i++) await blobs.put(bytesOf("123456"), undefined);
-    const error = await rejectsWith(blobs.put(bytesOf("abcdefg"), undefined), "diskFull");
+    const error = await rejectsWith(blobs.put(bytesOf("abcdefg"), undefined), "quotaExceeded");
     assert.match(error.message, /may take 12 bytes/);
     assert.equal((await world.files()).length, 1);
     world.clock.pass(blobGraceMs + 1);
@@ -113,7 +113,45 @@ describe("the store of blobs", () => {
   it("counts what is there when it is opened again", async () => {
     await using world = await BlobWorld.open();
     await (await world.blobs(10)).put(bytesOf("123456"), undefined);
-    await rejectsWith((await world.blobs(10)).put(bytesOf("abcdef"), undefined), "diskFull");
+    await rejectsWith((await world.blobs(10)).put(bytesOf("abcdef"), undefined), "quotaExceeded");
+  });
+
+  it("has room again at once when what fills it waits for its message no more", async () => {
+    await using world = await BlobWorld.open();
+    const blobs = await world.blobs(12);
+    const used = await blobs.put(bytesOf("123456"), undefined);
+    await blobs.put(bytesOf("abcdef"), undefined);
+    world.clock.pass(blobGraceWhenFullMs + 1);
+    await world.store.useBlobs([{ name: "used", ...used }]);
+    await blobs.put(bytesOf("uvwxyz"), undefined);
+    assert.equal(await read(blobs, used.blob), "123456");
+    await rejectsWith(blobs.put(bytesOf("7"), undefined), "quotaExceeded");
+  });
+
+  it("takes from one session only so much that no message has yet, also when it comes at the same time", async () => {
+    await using world = await BlobWorld.open();
+    const blobs = await world.blobs();
+    const results = await Promise.allSettled(
+      Array.from({ length: maxUnsentFiles + 5 }, (_, index) => blobs.put(bytesOf(`${index}`), "default/one")),
+    );
+    assert.ok(results.filter(({ status }) => status === "fulfilled").length <= maxUnsentFiles);
+    const { files } = await world.store.unsentBlobs("default/one");
+    for (let more = files; more < maxUnsentFiles; more++) await blobs.put(bytesOf(`more ${more}`), "default/one");
+    const error = await rejectsWith(blobs.put(bytesOf("over"), "default/one"), "quotaExceeded");
+    assert.match(error.message, /Send what was uploaded, or wait an hour/);
+    assert.equal((await world.files()).length, maxUnsentFiles);
+    await blobs.put(bytesOf("of another"), "default/two");
+    await blobs.put(bytesOf("of the owner"), undefined);
+  });
+
+  it("counts the bytes of one session that no message has yet, and lets nothing through that goes beyond", async () => {
+    await using world = await BlobWorld.open();
+    const blobs = await world.blobs();
+    const blob = createHash("sha256").update("as if it were there").digest("hex");
+    await world.store.blobStored({ blob, bytes: maxUnsentBytes - 10 }, "default/one");
+    await blobs.put(bytesOf("123456"), "default/one");
+    await rejectsWith(blobs.put(bytesOf("abcde"), "default/one"), "quotaExceeded");
+    await blobs.put(bytesOf("abcd"), "default/one");
   });
 
   it("removes what no message refers to after the grace, and never what was used just now", async () => {

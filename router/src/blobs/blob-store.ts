@@ -6,18 +6,20 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { CopepodError } from "@copepod/core/errors";
 import { blobSchema, type Uploaded } from "@copepod/core/files";
-import { maxFileBytes } from "@copepod/core/limits";
 import type { Clock, QueueStore } from "../queue/queue-store.ts";
+import { type Upload, Uploads } from "./uploads.ts";
 
 /** What all blobs together may take of the disk. */
 const defaultQuotaBytes = 10 * 1024 ** 3;
 /** A blob without a row stays for this long after it was uploaded: its message is on the way. */
 export const blobGraceMs = 60 * 60_000;
+/** The same when there is no room for another one. */
+export const blobGraceWhenFullMs = 60_000;
 
 export interface BlobStoreOptions {
   /** Made when it is missing. Used by one router at a time, which holds the queue. */
   readonly folder: string;
-  readonly store: Pick<QueueStore, "blobStored" | "blobsIn" | "forgetBlobs">;
+  readonly store: Pick<QueueStore, "blobStored" | "unsentBlobs" | "blobsIn" | "forgetBlobs">;
   readonly clock: Clock;
   readonly quotaBytes?: number;
 }
@@ -38,9 +40,11 @@ export class BlobStore {
   #used = 0;
   /** One after the other: no blob is forgotten between its file and its row. */
   #last: Promise<unknown> = Promise.resolve();
+  readonly #uploads: Uploads;
 
   private constructor(options: BlobStoreOptions) {
     this.#options = { quotaBytes: defaultQuotaBytes, ...options };
+    this.#uploads = new Uploads(options.store);
   }
 
   /** Removes what a router that was killed has left behind. */
@@ -55,20 +59,21 @@ export class BlobStore {
   /**
    * Takes bytes as they come, hashing them on their way to the disk.
    * @param session who sends them; undefined = the owner.
-   * @throws CopepodError `tooLarge`, `diskFull`; `invalid` when they break off. Then nothing is left of them.
+   * @throws CopepodError `tooLarge`, `quotaExceeded`, `diskFull`; `invalid` when they break off. Then nothing is left of them.
    */
   async put(source: Readable, session: string | undefined): Promise<Uploaded> {
+    using upload = this.#uploads.begin(session);
+    await upload.check();
     const path = join(this.#incoming, randomUUID());
     const hash = createHash("sha256");
     let bytes = 0;
     const measure = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
-        const refusal = this.#refusalOf(bytes + chunk.length, chunk.length);
-        if (refusal) return done(refusal);
-        bytes += chunk.length;
-        this.#used += chunk.length;
-        hash.update(chunk);
-        done(null, chunk);
+        this.#reserve(chunk.length, upload).then(() => {
+          bytes += chunk.length;
+          hash.update(chunk);
+          done(null, chunk);
+        }, done);
       },
     });
     let isKept = false;
@@ -77,7 +82,10 @@ export class BlobStore {
       const chunks = source.iterator({ destroyOnReturn: false });
       await pipeline(chunks, measure, createWriteStream(path, { flags: "wx", mode: 0o600, flush: true }));
       const uploaded = { blob: hash.digest("hex"), bytes };
-      isKept = await this.#inTurn(() => this.#keep(path, uploaded, session));
+      isKept = await this.#inTurn(async () => {
+        await upload.check();
+        return await this.#keep(path, uploaded, session);
+      });
       return uploaded;
     } catch (error) {
       throw this.#translate(error);
@@ -101,10 +109,10 @@ export class BlobStore {
   }
 
   /** Removes what no row refers to any more. */
-  async sweep(): Promise<void> {
+  async sweep(graceMs = blobGraceMs): Promise<void> {
     for (;;) {
       const removed = await this.#inTurn(async () => {
-        const forgotten = await this.#options.store.forgetBlobs(this.#options.clock.now() - blobGraceMs);
+        const forgotten = await this.#options.store.forgetBlobs(this.#options.clock.now() - graceMs);
         for (const { blob, bytes } of forgotten) {
           await rm(this.#pathOf(blob), { force: true });
           this.#used -= bytes;
@@ -145,12 +153,15 @@ export class BlobStore {
     for (const name of unknown) await rm(join(folder, name), { force: true });
   }
 
-  #refusalOf(bytes: number, more: number): CopepodError | undefined {
-    if (bytes > maxFileBytes) return fileTooLarge();
+  async #reserve(bytes: number, upload: Upload): Promise<void> {
+    upload.take(bytes);
     const { quotaBytes } = this.#options;
-    if (this.#used + more <= quotaBytes) return undefined;
-    const all = `${quotaBytes} bytes`;
-    return new CopepodError("diskFull", `All files of messages together may take ${all}; those of old ones go first.`);
+    if (this.#used + bytes > quotaBytes) await this.sweep(blobGraceWhenFullMs);
+    if (this.#used + bytes > quotaBytes) {
+      const all = `All files of messages together may take ${quotaBytes} bytes, and they do.`;
+      throw new CopepodError("quotaExceeded", `${all} Send it again when those of old messages have gone.`);
+    }
+    this.#used += bytes;
   }
 
   #translate(error: unknown): unknown {
@@ -172,9 +183,6 @@ export class BlobStore {
     return result;
   }
 }
-
-export const fileTooLarge = (): CopepodError =>
-  new CopepodError("tooLarge", `the file is larger than ${maxFileBytes} bytes`);
 
 /** As a rename, a new folder is on the disk when the one above it is. */
 async function makeFolder(path: string): Promise<void> {

@@ -2,7 +2,8 @@ import { CopepodError } from "@copepod/core/errors";
 import { blobSchema } from "@copepod/core/files";
 import { maxFileBytes } from "@copepod/core/limits";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { type BlobStore, fileTooLarge } from "../blobs/blob-store.ts";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import { fileTooLarge } from "../blobs/uploads.ts";
 import { bearerOf, streamType } from "./listener.ts";
 
 export interface BlobRoutes<Caller> {

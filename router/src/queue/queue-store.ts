@@ -22,6 +22,12 @@ export interface Holder {
   readonly instance: string;
 }
 
+/** What files take. */
+export interface FileRoom {
+  readonly files: number;
+  readonly bytes: number;
+}
+
 export interface ConversationInput {
   readonly namespace: string;
   readonly channel: string;
@@ -271,6 +277,8 @@ export interface QueueStore extends AsyncDisposable {
   useBlobs(files: readonly MessageFile[]): Promise<void>;
   /** Whether the session has uploaded the blob, or has a row that refers to it. */
   maySeeBlob(session: string, hash: string): Promise<boolean>;
+  /** What the session has uploaded and no row refers to. */
+  unsentBlobs(session: string): Promise<FileRoom>;
   /** All blobs whose hash begins so. */
   blobsIn(prefix: string): Promise<readonly Uploaded[]>;
   /** Forgets blobs that no row refers to and nobody has used since the time, some per call. @returns which. */

@@ -2,7 +2,9 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { environment } from "@copepod/core/environment";
 import { CopepodError } from "@copepod/core/errors";
+import { ExitError } from "../../exit-codes.ts";
 import { bubblewrapCommand, type Tools, toolFolders } from "./bubblewrap.ts";
 import type { Engine } from "./engine.ts";
 import { type EngineChoice, engineSandbox } from "./engine-sandbox.ts";
@@ -74,10 +76,16 @@ async function probeEngine({ engine, image, env }: EngineChoice): Promise<void> 
   try {
     await promisify(execFile)(engine, args, { timeout: probeTimeoutMs, env });
   } catch (error) {
-    const cure = `Try \`${engine} pull ${image}\`, or set COPEPOD_SANDBOX_IMAGE to an image that you have`;
-    throw new CopepodError("sandboxMissing", `${engine} does not work here: ${lastWords(error)}. ${cure}`);
+    throw new ExitError("failure", "sandboxMissing", {
+      message: `${engine} does not work here: ${lastWords(error)}`,
+      cure: isMissing(error)
+        ? `Install ${engine}, or leave \`--sandbox\` out for bubblewrap.`
+        : `Try \`${engine} pull ${image}\`, or set ${environment.sandboxImage} to an image that you have.`,
+    });
   }
 }
+
+const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
 
 /** What a command said last on stderr. */
 function lastWords(error: unknown): string {

@@ -161,6 +161,26 @@ export function blobContract(open: OpenQueue): void {
 
   describe("blobs", () => {
     it(
+      "count as unsent for each session that has uploaded them, until a row refers to them",
+      terminal(async (world) => {
+        const unsent = (session: string) => world.store.unsentBlobs(session);
+        assert.deepEqual(await unsent("default/one"), { files: 0, bytes: 0 });
+        const [sent, kept] = [file("sent"), file("kept it")];
+        for (const each of [sent, kept]) await stored(world, each, "default/one");
+        await stored(world, kept, "default/two");
+        await stored(world, file("owner's"));
+        assert.deepEqual(await unsent("default/one"), { files: 2, bytes: 11 });
+        const holder = await working(world);
+        await world.store.post(holder, posting([sent]));
+        assert.deepEqual(await unsent("default/one"), { files: 1, bytes: 7 });
+        assert.deepEqual(await unsent("default/two"), { files: 1, bytes: 7 });
+        world.clock.pass(hour + 1);
+        await forgotten(world);
+        assert.deepEqual(await unsent("default/two"), { files: 0, bytes: 0 });
+      }),
+    );
+
+    it(
       "are stored once, and known by the beginning of their hash",
       terminal(async (world) => {
         const one = file("one");

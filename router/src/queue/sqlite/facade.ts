@@ -42,6 +42,7 @@ export function createFacade(batcher: Batcher, path: string): QueueStore {
     blobStored: (...args) => run("blobStored", args),
     useBlobs: (...args) => run("useBlobs", args),
     maySeeBlob: (...args) => run("maySeeBlob", args),
+    unsentBlobs: (...args) => run("unsentBlobs", args),
     blobsIn: (...args) => run("blobsIn", args),
     forgetBlobs: (...args) => run("forgetBlobs", args),
     linesAfter: (...args) => run("linesAfter", args),

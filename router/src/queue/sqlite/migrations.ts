@@ -207,4 +207,5 @@ export const migrations: readonly string[] = [
     DELETE FROM blob_references WHERE message = OLD.id;
   END;
   `,
+  "CREATE INDEX blob_uploads_session ON blob_uploads (session);",
 ];

@@ -1,7 +1,7 @@
 import type { QueueStore } from "../queue-store.ts";
 import { accept, acceptBatch, isKnown } from "./rules/accept.ts";
 import { recordAudit } from "./rules/audit.ts";
-import { blobStored, blobsIn, forgetBlobs, maySeeBlob, useBlobs } from "./rules/blobs.ts";
+import { blobStored, blobsIn, forgetBlobs, maySeeBlob, unsentBlobs, useBlobs } from "./rules/blobs.ts";
 import { acknowledge, stop } from "./rules/control.ts";
 import { drain, expireHolders, extend, hello, observePod } from "./rules/holders.ts";
 import { conversation, introduce } from "./rules/introduce.ts";
@@ -72,6 +72,7 @@ export const operations = {
   blobStored,
   useBlobs,
   maySeeBlob,
+  unsentBlobs,
   blobsIn,
   forgetBlobs,
   linesAfter,
@@ -96,6 +97,7 @@ export const readOnly: ReadonlySet<CommandName> = new Set<CommandName>([
   "activeGroups",
   "destinations",
   "maySeeBlob",
+  "unsentBlobs",
   "blobsIn",
   "linesAfter",
   "history",

@@ -1,6 +1,6 @@
 import { CopepodError } from "@copepod/core/errors";
 import type { MessageFile, Uploaded } from "@copepod/core/files";
-import type { RowBody } from "../../queue-store.ts";
+import type { FileRoom, RowBody } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
 
@@ -24,6 +24,10 @@ const selectUpload = sql<[string, string, number], { found: number }>(`
 const selectSeen = sql<[string, string, string, string], { found: number }>(`
   SELECT 1 AS found FROM blob_uploads WHERE hash = ? AND session = ? UNION ALL
   SELECT 1 AS found FROM blob_references WHERE hash = ? AND session = ? LIMIT 1`);
+
+const sumUnsent = sql<[string], { files: number; bytes: number }>(`
+  SELECT COUNT(*) AS files, COALESCE(SUM(b.bytes), 0) AS bytes FROM blob_uploads u JOIN blobs b ON b.hash = u.hash
+  WHERE u.session = ? AND b.referred = 0`);
 
 const insertReference = sql<[string, string, string]>(
   "INSERT INTO blob_references (hash, session, message) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -52,6 +56,9 @@ export function useBlobs(tx: Transaction, files: readonly MessageFile[]): void {
 
 export const maySeeBlob = (tx: Transaction, session: string, hash: string): boolean =>
   tx.get(selectSeen, hash, session, hash, session) !== undefined;
+
+export const unsentBlobs = (tx: Transaction, session: string): FileRoom =>
+  tx.get(sumUnsent, session) ?? { files: 0, bytes: 0 };
 
 // "g" comes after all hex digits.
 export const blobsIn = (tx: Transaction, prefix: string): readonly Uploaded[] =>
