@@ -45,6 +45,8 @@ export class CurrentProvider implements AsyncDisposable {
   #toolsServer: Promise<ToolsServer> | undefined;
   #made: Made | undefined;
   #making: Promise<unknown> = Promise.resolve();
+  /** Aborts when what is being made is no longer wanted. */
+  #abandoned = new AbortController();
 
   constructor(deps: CurrentProviderDeps, tools: Tools) {
     this.#deps = deps;
@@ -53,7 +55,8 @@ export class CurrentProvider implements AsyncDisposable {
 
   /** @throws CopepodError `providerMissing`, `sandboxMissing` */
   of(context: SessionContext): Promise<Provider> {
-    const made = this.#making.then(() => this.#make(context));
+    const { signal } = this.#abandoned;
+    const made = this.#making.then(() => this.#make(context, signal));
     this.#making = made.catch(() => undefined);
     return made;
   }
@@ -63,11 +66,12 @@ export class CurrentProvider implements AsyncDisposable {
     void this.of(context).catch(() => undefined);
   }
 
-  async #make({ provider: name, agent }: SessionContext): Promise<Provider> {
+  async #make({ provider: name, agent }: SessionContext, abandoned: AbortSignal): Promise<Provider> {
     const upstreams = await this.#upstreams();
     const from = JSON.stringify({ name, agent, upstreams });
     if (this.#made?.from === from) return this.#made.provider;
-    await this.close();
+    await this.#close();
+    abandoned.throwIfAborted();
     const { createProvider, serveTools, workspace, agentDir, env, time, log } = this.#deps;
     this.#toolsServer ??= serveTools(this.#tools);
     const own = (await this.#toolsServer).server;
@@ -78,15 +82,29 @@ export class CurrentProvider implements AsyncDisposable {
       mcpServers: [own, ...agent.mcpServers.map((server) => ({ kind: "stdio", ...server }) as const)],
       skills: this.#skills(agent.skills),
     });
-    this.#made = { provider, from };
+    const made = { provider, from };
+    if (abandoned.aborted) await this.#end(made);
+    abandoned.throwIfAborted();
+    this.#made = made;
     return provider;
   }
 
-  /** Ends the provider and all that it runs, so that the next one finds their files closed. Waits only so long. */
-  async close(): Promise<void> {
+  /** Ends the provider, and gives up one that is being made: the next one does not wait for it. */
+  async discard(): Promise<void> {
+    this.#abandoned.abort();
+    this.#abandoned = new AbortController();
+    this.#making = Promise.resolve();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
     const made = this.#made;
-    if (!made) return;
     this.#made = undefined;
+    if (made) await this.#end(made);
+  }
+
+  /** Ends all that it runs, so that the next one finds their files closed. Waits only so long. */
+  async #end(made: Made): Promise<void> {
     const { time, log } = this.#deps;
     const over = new AbortController();
     const closed = made.provider.close().catch((error: unknown) => log.warn({ err: error }, "provider not closed"));
@@ -95,8 +113,7 @@ export class CurrentProvider implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#making;
-    await this.close();
+    await this.discard();
     await (await this.#toolsServer)?.[Symbol.asyncDispose]();
   }
 

@@ -6,6 +6,7 @@ import { CopepodError, codeOf } from "@copepod/core/errors";
 import type { MessageFile } from "@copepod/core/files";
 import type { MailboxMessage } from "@copepod/core/messages";
 import type { Logger } from "pino";
+import { openAgentFile } from "./agent-files.ts";
 import type { Life } from "./life.ts";
 import type { Retry } from "./retry.ts";
 
@@ -73,11 +74,13 @@ async function ownFolder(workspace: string): Promise<string> {
 /** An earlier try at the same message has it already. */
 async function isThere(path: string, file: MessageFile): Promise<boolean> {
   try {
-    await using known = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    await using known = await openAgentFile(path);
     const { size } = await known.stat();
     if (size !== file.bytes) return false;
     const hash = createHash("sha256");
-    for await (const chunk of known.createReadStream({ autoClose: false })) hash.update(chunk);
+    // No further than that, should it grow meanwhile.
+    if (size > 0)
+      for await (const chunk of known.createReadStream({ end: size - 1, autoClose: false })) hash.update(chunk);
     return hash.digest("hex") === file.blob;
   } catch {
     return false;
@@ -92,7 +95,7 @@ interface Source {
 /** Whatever lies in its place is replaced, never followed or written into. */
 async function receive(file: MessageFile, path: string, { blobs, signal }: Source): Promise<void> {
   const body = await blobs.get(file.blob, signal);
-  await local(rm(path, { force: true }));
+  await local(rm(path, { recursive: true, force: true }));
   await using target = await local(open(path, newFile, 0o600));
   try {
     await write(body, target, file);

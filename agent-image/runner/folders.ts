@@ -1,11 +1,15 @@
-import { constants, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CopepodError } from "@copepod/core/errors";
 import { z } from "zod";
+import { createAgentFile, isRefusal, readAgentFile, refusalOf, writeAgentFile } from "./agent-files.ts";
 
 /** Longest part of the memory that goes into the instructions, in UTF-16 units. */
 export const maxMemoryCharacters = 16_000;
 /** UTF-8 needs at most four bytes for a character, and a little more is read to see that there is more. */
 const memoryReadBytes = 4 * maxMemoryCharacters + 4;
+/** Far more than the name of a conversation takes. */
+const maxContinuationBytes = 64 * 1024;
 
 const emptyMemory = `# Memory
 
@@ -31,50 +35,42 @@ async function readOrCreateMemory(path: string): Promise<string> {
     await createMemory(path);
     return await readMemory(path);
   } catch (error) {
-    return `(The memory can't be read: ${error instanceof Error && "code" in error ? error.code : "unknown error"}.)`;
+    return `(The memory can't be read: ${error instanceof CopepodError ? error.message : refusalOf(error)}.)`;
   }
 }
 
 /** What the provider wants back in the session's next turn, also after a restart. */
 export async function readContinuation(workspace: string, provider: string): Promise<string | undefined> {
   try {
-    return continuationSchema.parse(JSON.parse(await readFile(continuationPath(workspace, provider), "utf8")))
-      .continuation;
+    const text = await readAgentFile(continuationPath(workspace, provider), maxContinuationBytes);
+    return continuationSchema.parse(JSON.parse(text)).continuation;
   } catch {
     // Absent in a fresh session; a damaged file means a fresh conversation too, and is replaced by the next turn.
     return undefined;
   }
 }
 
-/** Written in one step, so that a crash leaves the old or the new one. */
 export async function writeContinuation(workspace: string, provider: string, continuation: string): Promise<void> {
-  const path = continuationPath(workspace, provider);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify({ continuation }));
-  await rename(`${path}.new`, path);
+  await writeAgentFile(continuationPath(workspace, provider), JSON.stringify({ continuation }));
 }
 
 export async function forgetContinuation(workspace: string, provider: string): Promise<void> {
-  await rm(continuationPath(workspace, provider), { force: true });
+  await rm(continuationPath(workspace, provider), { recursive: true, force: true });
 }
 
 const continuationPath = (workspace: string, provider: string): string =>
   join(workspace, ".copepod", `continuation-${provider}.json`);
 
 async function createMemory(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   try {
-    await writeFile(path, emptyMemory, { flag: "wx" });
+    await createAgentFile(path, emptyMemory);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (!isRefusal(error, "EEXIST")) throw error;
   }
 }
 
 async function readMemory(path: string): Promise<string> {
-  // Without waiting: a named pipe in its place would never open.
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(memoryReadBytes), 0, memoryReadBytes, 0);
-  const text = buffer.toString("utf8", 0, bytesRead);
+  const text = await readAgentFile(path, memoryReadBytes);
   if (text.length <= maxMemoryCharacters) return text;
   return `${text.slice(0, maxMemoryCharacters)}\n\n(The memory is longer; read the file for the rest, and shorten it.)`;
 }

@@ -15,8 +15,8 @@ export interface Loopback extends AsyncDisposable {
  */
 export async function openLoopback(socketPath: string): Promise<Loopback> {
   const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    const upstream = connect({ path: socketPath, allowHalfOpen: true });
+  const server = createServer({ noDelay: true }, (client) => {
+    const upstream = connect({ path: socketPath });
     for (const socket of [client, upstream]) {
       open.add(socket);
       socket.once("close", () => open.delete(socket));
@@ -37,7 +37,7 @@ export async function openLoopback(socketPath: string): Promise<Loopback> {
   };
 }
 
-/** Ends pass through each on its own; a broken side breaks the other. */
+/** When one side ends, what it has sent still arrives; a broken side breaks the other. */
 function join(client: Socket, upstream: Socket): void {
   client.pipe(upstream);
   upstream.pipe(client);

@@ -35,7 +35,11 @@ async function main(config: RunnerConfig): Promise<void> {
   const client = { fetch: http.fetch, baseUrl: "http://credential-proxy", token: () => config.placeholder };
   await using loopback = await openLoopback(config.proxySocket);
   const { workspace, agentDir, providerEnv: env } = config;
-  if (env.HOME) await mkdir(env.HOME, { recursive: true });
+  try {
+    if (env.HOME) await mkdir(env.HOME, { recursive: true });
+  } catch (error) {
+    log.warn({ err: error }, "there is no HOME: a provider that needs one will fail its turns");
+  }
   try {
     await runRunner({
       mailbox: createClient(mailboxApi, client),

@@ -166,7 +166,7 @@ class Runner {
       lane: this.#lane,
       activity: this.#heartbeat.activity,
       prepare: () => this.#prepare(),
-      discardProvider: () => this.#provider.close(),
+      discardProvider: () => this.#provider.discard(),
     };
   }
 

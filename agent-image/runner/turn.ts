@@ -3,7 +3,7 @@ import type { Blobs } from "@copepod/core/blobs";
 import { CopepodError, codeOf, type ErrorCode } from "@copepod/core/errors";
 import { maxNameLength } from "@copepod/core/limits";
 import type { AgentMessage, SessionContext } from "@copepod/core/mailbox-api";
-import type { Activity, MailboxMessage } from "@copepod/core/messages";
+import type { Activity, FailureClass, MailboxMessage } from "@copepod/core/messages";
 import type { PromptPart, Provider, ProviderEvent, Turn } from "../providers/provider.ts";
 import { type Answer, splitForFinish, toAnswer } from "./answer.ts";
 import { type AttemptEnd, follow } from "./attempt.ts";
@@ -14,8 +14,12 @@ import type { Batch } from "./lane.ts";
 import { parseOutput } from "./output.ts";
 import { formatFollowUp, formatNudge, formatPrompt } from "./prompt.ts";
 import type { Time } from "./time.ts";
+import { within } from "./within.ts";
 
 const noAnswerNotice = "The agent ended its turn without an answer.";
+
+/** What Copepod itself does for a turn, beside the provider's work, has this long. */
+export const ownWorkMs = 60_000;
 
 /** What a machine lacks stays so until a person mends it. */
 const lacking: ReadonlySet<ErrorCode> = new Set(["providerMissing", "sandboxMissing"]);
@@ -117,7 +121,7 @@ export class RunningTurn {
 
   async #think(): Promise<{ readonly end: AttemptEnd; readonly setting?: Setting }> {
     try {
-      const setting = await this.#deps.prepare();
+      const setting = await this.#prepare();
       const { messages, alreadySent } = this.#first;
       const text = formatPrompt(messages, setting.context.timeZone, alreadySent);
       const end = await this.#attempt(setting, { seqs: seqsOf(this.#first), text });
@@ -130,10 +134,28 @@ export class RunningTurn {
     }
   }
 
+  /** A provider that can't be made in time is given up, so that the next try does not wait for it. */
+  async #prepare(): Promise<Setting> {
+    const { prepare, discardProvider } = this.#deps;
+    try {
+      return await this.#bounded("the start of the provider", prepare(), this.#interrupt);
+    } catch (error) {
+      if (codeOf(error) === "timeout") await discardProvider();
+      throw error;
+    }
+  }
+
+  #bounded<T>(what: string, work: Promise<T>, interrupt?: AbortSignal): Promise<T> {
+    return within(work, { what, ms: ownWorkMs, time: this.#deps.time, ...(interrupt ? { interrupt } : {}) });
+  }
+
   async #attempt({ provider, context }: Setting, prompt: PromptPart): Promise<AttemptEnd> {
     const { agentDir, workspace, time, log } = this.#deps;
-    const instructions = await withMemory(context.instructions, agentDir);
-    const continuation = await readContinuation(workspace, provider.name);
+    const reading = Promise.all([
+      withMemory(context.instructions, agentDir),
+      readContinuation(workspace, provider.name),
+    ]);
+    const [instructions, continuation] = await this.#bounded("reading the agent's files", reading, this.#interrupt);
     if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
     const turn = provider.start({ prompt, instructions, continuation });
     this.#running = { turn, context };
@@ -154,7 +176,7 @@ export class RunningTurn {
     if (event.kind === "continuation") {
       const { value } = event;
       this.#writing = this.#writing
-        .then(() => writeContinuation(workspace, provider, value))
+        .then(() => this.#bounded("writing the continuation", writeContinuation(workspace, provider, value)))
         .catch((error: unknown) =>
           log.warn({ err: error }, "continuation not written: the next turn may start afresh"),
         );
@@ -166,7 +188,7 @@ export class RunningTurn {
   }
 
   async #settle({ end, setting }: { readonly end: AttemptEnd; readonly setting?: Setting }): Promise<void> {
-    const { life, log, workspace } = this.#deps;
+    const { life, log } = this.#deps;
     log.info({ turn: this.number, end: end.kind, consumed: this.#consumed.size }, "turn ends");
     if (life.ended.aborted) return;
     switch (end.kind) {
@@ -177,12 +199,19 @@ export class RunningTurn {
       case "silent":
         return await this.#fail({ class: "transient", message: `no sign of life for ${end.silenceMs / 1_000} s` });
       case "failed":
-        if (end.continuationLost && setting) await forgetContinuation(workspace, setting.provider.name);
+        if (end.continuationLost && setting) await this.#forget(setting.provider.name);
         return await this.#fail(end);
       case "result":
         if (setting && this.#consumed.size > 0) return await this.#deliver(end.text, setting);
         return await this.#fail({ class: "unknown", message: "the provider did not read the messages" });
     }
+  }
+
+  /** Where that fails the next try fails as this one did, and the last one is told. */
+  async #forget(provider: string): Promise<void> {
+    const { workspace, log } = this.#deps;
+    const forgotten = this.#bounded("forgetting the continuation", forgetContinuation(workspace, provider));
+    await forgotten.catch((error: unknown) => log.warn({ err: error }, "continuation not forgotten"));
   }
 
   async #deliver(text: string, setting: Setting): Promise<void> {
@@ -223,8 +252,13 @@ export class RunningTurn {
     if (this.#interrupt.aborted) return { kind: "interrupted", hung: false };
     this.#deps.log.warn({ err: error, turn: this.number }, "turn could not be begun");
     const message = error instanceof CopepodError ? error.message : "the turn could not be begun";
-    return { kind: "failed", class: lacking.has(code) ? "permanent" : "unknown", message };
+    return { kind: "failed", class: classOf(code), message };
   }
+}
+
+function classOf(code: ErrorCode): FailureClass {
+  if (code === "timeout") return "transient";
+  return lacking.has(code) ? "permanent" : "unknown";
 }
 
 const seqsOf = (batch: Batch): number[] => batch.messages.map((message) => message.seq);

@@ -1,13 +1,15 @@
-import { createReadStream } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
+import { openAgentFile, writeAgentFile } from "../../runner/agent-files.ts";
 
 /** Longest text of one message in an archive, in UTF-16 units. */
 const maxMessageCharacters = 4_000;
 /** Longest archive, in UTF-16 units; the oldest messages give way. */
 const maxArchiveCharacters = 1_000_000;
+
+/** No more than the end of a longer transcript is read. */
+const maxTranscriptBytes = 64 * 1024 * 1024;
 
 const block = z.object({ type: z.string(), text: z.string().optional() });
 
@@ -40,15 +42,19 @@ export async function archive(transcript: string, session: string, folder: strin
   const stamp = last.at.slice(0, 19).replaceAll(":", "").replace("T", "-");
   const short = session.replaceAll(/[^0-9A-Za-z]/g, "").slice(0, 8);
   const path = join(folder, `${stamp}-${short}.md`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(path, toMarkdown(said));
+  await writeAgentFile(path, toMarkdown(said));
   return path;
 }
 
 async function readTranscript(path: string): Promise<Said[]> {
   let said: Said[] = [];
   let characters = 0;
-  for await (const line of createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Infinity })) {
+  await using file = await openAgentFile(path);
+  const { size } = await file.stat();
+  if (size === 0) return said;
+  const part = { start: Math.max(0, size - maxTranscriptBytes), end: size - 1 };
+  const input = file.createReadStream({ ...part, encoding: "utf8", autoClose: false });
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     const entry = toEntry(line);
     if (entry === "boundary") {
       said = [];

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { CopepodError } from "@copepod/core/errors";
+import { onDisk } from "../../runner/agent-files.ts";
 import { findUpstream, upstreamMissing } from "../needs.ts";
 import type { Provider, ProviderDeps, ProviderFactory, Turn, TurnInput } from "../provider.ts";
 import { configDirOf, tempDirOf } from "./options.ts";
@@ -10,10 +11,11 @@ import { ClaudeTurn } from "./turn.ts";
 
 /** The Claude Agent SDK, which runs Claude Code: one process, kept from turn to turn. */
 export const createClaude: ProviderFactory = async (deps) => {
+  const tempDir = tempDirOf(deps);
   const [sdk] = await Promise.all([
     loadSdk(deps.harnessDir),
     linkSkills(configDirOf(deps), deps.skills),
-    mkdir(tempDirOf(deps), { recursive: true }),
+    onDisk(tempDir, mkdir(tempDir, { recursive: true })),
   ]);
   return new Claude(deps, sdk);
 };

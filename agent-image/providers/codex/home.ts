@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
+import { onDisk, writeAgentFile } from "../../runner/agent-files.ts";
 import type { McpServer, ProviderDeps, ProviderUpstream, Skill } from "../provider.ts";
 
 /** Further tries of a request and its stream. The runner repeats the turn as a whole, so a few are enough. */
@@ -32,9 +33,9 @@ export async function prepareHome(
   toolsDir: string,
 ): Promise<Record<string, string>> {
   const home = join(deps.env.HOME ?? join(deps.workspace, "home"), ".codex");
-  await mkdir(join(home, "skills"), { recursive: true });
-  await writeFile(join(home, "config.toml"), toToml(configOf(deps, upstream)), { mode: 0o600 });
-  await linkSkills(join(home, "skills"), deps.skills);
+  const skillsFolder = join(home, "skills");
+  await writeAgentFile(join(home, "config.toml"), toToml(configOf(deps, upstream)), 0o600);
+  await onDisk(skillsFolder, linkSkills(skillsFolder, deps.skills));
   const path = [toolsDir, deps.env.PATH].filter((folder) => folder !== undefined).join(":");
   return { ...deps.env, PATH: path, CODEX_HOME: home, [keyVariable]: upstream.placeholder };
 }
@@ -99,6 +100,7 @@ const toTomlScalar = (value: unknown): string =>
 /** Links that are there already may lead to skills that the group no longer has. */
 async function linkSkills(folder: string, skills: readonly Skill[]): Promise<void> {
   const names = new Set(skills.map(({ name }) => name));
+  await mkdir(folder, { recursive: true });
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (!entry.isSymbolicLink() && !names.has(entry.name)) continue;
     await rm(join(folder, entry.name), { recursive: true, force: true });

@@ -1,5 +1,6 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { readAgentFile, writeAgentFile } from "../../runner/agent-files.ts";
 import type { PromptFile } from "./prompt.ts";
 
 /** A text up to this size is shown. */
@@ -8,7 +9,7 @@ const maxShownBytes = 40;
 /** Writes a file into the workspace. @returns its path, from there. */
 export async function writeDemoFile(workspace: string, text: string): Promise<string> {
   const name = "demo.txt";
-  await writeFile(join(workspace, name), `${text}\n`);
+  await writeAgentFile(join(workspace, name), `${text}\n`);
   return name;
 }
 
@@ -21,7 +22,7 @@ export async function describeFiles(files: readonly PromptFile[]): Promise<strin
 async function describeFile({ name, path }: PromptFile): Promise<string> {
   if (path === undefined) return `- ${name}, which did not reach me`;
   const { size } = await stat(path);
-  const text = size <= maxShownBytes ? (await readFile(path, "utf8")).trim() : "";
+  const text = size <= maxShownBytes ? (await readAgentFile(path, maxShownBytes)).trim() : "";
   const isPlain = /^\P{Cc}+$/u.test(text) && !text.includes("<");
   return `- ${name}, ${size} bytes${isPlain ? `: “${text}”` : ""}`;
 }

@@ -1,5 +1,9 @@
-import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { constants, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isRefusal, openAgentFile, readAgentFile } from "../../runner/agent-files.ts";
+
+/** More than its few lines take. */
+const maxMemoryBytes = 1024 * 1024;
 
 const notesPath = (agentDir: string): string => join(agentDir, "memory", "index.md");
 
@@ -16,14 +20,16 @@ export async function writeNote(agentDir: string, text: string): Promise<void> {
   if (memory.split("\n").includes(`- ${note}`)) return;
   const gap = memory === "" || memory.endsWith("\n") ? "" : "\n";
   await mkdir(dirname(notesPath(agentDir)), { recursive: true });
-  await appendFile(notesPath(agentDir), `${gap}- ${note}\n`);
+  const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+  await using file = await openAgentFile(notesPath(agentDir), O_WRONLY | O_APPEND | O_CREAT);
+  await file.writeFile(`${gap}- ${note}\n`);
 }
 
 async function readMemory(agentDir: string): Promise<string> {
   try {
-    return await readFile(notesPath(agentDir), "utf8");
+    return await readAgentFile(notesPath(agentDir), maxMemoryBytes);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    if (isRefusal(error, "ENOENT")) return "";
     throw error;
   }
 }

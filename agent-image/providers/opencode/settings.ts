@@ -1,6 +1,7 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { Effort } from "@copepod/core/agent";
+import { emptyAgentFolder, onDisk, writeAgentFile } from "../../runner/agent-files.ts";
 import type { McpServer, ProviderDeps, ProviderUpstream } from "../provider.ts";
 
 /** Name of the one model API in OpenCode's own settings. */
@@ -40,11 +41,12 @@ export async function prepareHome(deps: ProviderDeps, upstream: ProviderUpstream
   };
   const tmpDir = join(xdg.XDG_CACHE_HOME, "opencode-tmp");
   const configDir = join(xdg.XDG_CONFIG_HOME, "opencode");
-  await rm(tmpDir, { recursive: true, force: true });
-  for (const folder of [tmpDir, join(configDir, "node_modules")]) await mkdir(folder, { recursive: true });
-  await writeFile(join(configDir, "package-lock.json"), JSON.stringify(presentPlugin));
+  const modules = join(configDir, "node_modules");
+  await emptyAgentFolder(tmpDir);
+  await onDisk(modules, mkdir(modules, { recursive: true }));
+  await writeAgentFile(join(configDir, "package-lock.json"), JSON.stringify(presentPlugin));
   const settings = JSON.stringify(toSettings(deps, upstream, model));
-  await writeFile(join(configDir, "opencode.json"), settings, { mode: 0o600 });
+  await writeAgentFile(join(configDir, "opencode.json"), settings, 0o600);
   const PATH = [deps.env.PATH, join(deps.harnessDir, ripgrepDir)].filter(Boolean).join(delimiter);
   return { tmpDir, env: { ...deps.env, PATH, HOME: home, ...xdg, TMPDIR: tmpDir, ...switches } };
 }

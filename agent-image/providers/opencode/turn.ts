@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { CopepodError } from "@copepod/core/errors";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { Time } from "../../runner/time.ts";
@@ -73,6 +74,7 @@ export class OpenCodeTurn implements Turn {
       this.#post();
     } catch (error) {
       this.#deps.log.warn({ err: error }, "OpenCode could not be started");
+      if (error instanceof CopepodError) return this.#write(fail("permanent", error.message));
       this.#write(fail("transient", "OpenCode could not be started; the log of the session says why."));
     }
   }
