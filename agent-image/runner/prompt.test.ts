@@ -35,7 +35,7 @@ describe("a prompt", () => {
   it("shows files with their place, or why they are missing, before the text", () => {
     const file = { name: "R&D.txt", blob: "0".repeat(64), bytes: 12 };
     const files = [
-      { ...file, path: "/work/files/2-R&D.txt" },
+      { ...file, path: "/s/files/2-R&D.txt" },
       { ...file, name: "b", problem: 'no "b" there' },
     ];
     const body = { text: "look", quote: { sender: "Bob", text: "earlier text" }, files };
@@ -44,7 +44,7 @@ describe("a prompt", () => {
       `<context timezone="Europe/Berlin" />
 <message id="2" from="family" sender="Ann" time="Jan 15, 2026, 9:05 PM">
   <quoted_message from="Bob">earlier text</quoted_message>
-  <file name="R&amp;D.txt" path="/work/files/2-R&amp;D.txt" bytes="12" />
+  <file name="R&amp;D.txt" path="/s/files/2-R&amp;D.txt" bytes="12" />
   <file name="b" problem="no &quot;b&quot; there" bytes="12" />
 look</message>`,
     );
