@@ -1,5 +1,6 @@
 import type { FailureClass } from "@copepod/core/messages";
 import type { ProviderEvent } from "../provider.ts";
+import { classOfStatus } from "../status-class.ts";
 import type { SdkResult } from "./sdk.ts";
 
 const unexplained = "The harness ended the turn without saying why.";
@@ -40,16 +41,3 @@ function classOf({ api_error_status: status, terminal_reason: reason }: SdkResul
   // No answer at all: the network, or the proxy.
   return reason === "api_error" ? "transient" : "unknown";
 }
-
-const classesOfStatus: Readonly<Record<number, FailureClass>> = {
-  401: "auth",
-  402: "auth",
-  403: "auth",
-  408: "transient",
-  409: "transient",
-  425: "transient",
-  429: "rateLimited",
-};
-
-const classOfStatus = (status: number): FailureClass =>
-  classesOfStatus[status] ?? (status >= 500 ? "transient" : "permanent");

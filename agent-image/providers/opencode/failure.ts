@@ -2,6 +2,7 @@ import { maxRetryAfterMs } from "@copepod/core/limits";
 import type { FailureClass } from "@copepod/core/messages";
 import { z } from "zod";
 import type { ProviderEvent } from "../provider.ts";
+import { classOfStatus } from "../status-class.ts";
 
 export type Failed = Extract<ProviderEvent, { kind: "failed" }>;
 
@@ -42,16 +43,6 @@ const namedClasses: Readonly<Record<string, FailureClass>> = {
   MessageAbortedError: "transient",
 };
 
-const statusClasses: Readonly<Record<number, FailureClass>> = {
-  401: "auth",
-  402: "auth",
-  403: "auth",
-  408: "transient",
-  409: "transient",
-  425: "transient",
-  429: "rateLimited",
-};
-
 /** Why a turn failed. */
 export function toFailure({ name, data }: WireError): Failed {
   const message = data.message || `OpenCode ended the turn with ${name}.`;
@@ -62,7 +53,7 @@ export function toFailure({ name, data }: WireError): Failed {
 
 function classOf({ statusCode, isRetryable }: WireError["data"]): FailureClass {
   if (statusCode === undefined) return isRetryable ? "transient" : "unknown";
-  return statusClasses[statusCode] ?? (statusCode >= 500 ? "transient" : "permanent");
+  return classOfStatus(statusCode);
 }
 
 /** The words of the known APIs, and of servers that only pass the name of the status on. */
