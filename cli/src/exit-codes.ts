@@ -75,6 +75,7 @@ export const exitOf: Record<ErrorCode, ExitName> = {
   startFailed: "failure",
   timeout: "timeout",
   unavailable: "failure",
+  clusterUnavailable: "failure",
   diskFull: "failure",
   quotaExceeded: "refused",
   databaseNewer: "failure",

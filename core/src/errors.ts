@@ -200,6 +200,11 @@ export const errorCatalogue = {
     meaning: "A part of Copepod is not running or is starting.",
     cure: "Try again in a moment; `copepod doctor` says what is missing.",
   },
+  clusterUnavailable: {
+    status: 503,
+    meaning: "The Kubernetes API server could not be reached, or could not serve the request in time.",
+    cure: "Look at the API server, and at the kubeconfig that names it; programs try again by themselves.",
+  },
   diskFull: {
     status: 507,
     meaning: "The disk of the queue is full. Nothing was accepted or lost.",

@@ -7,6 +7,7 @@ import type { Check } from "./check.ts";
 const allowedImports: Readonly<Record<string, readonly string[] | "everything">> = {
   core: [],
   crds: ["core"],
+  kube: ["core"],
   router: ["core", "crds"],
   "adapters/kit": ["core"],
   "adapters/host": ["core", "adapters/kit", "adapters/*"],
