@@ -1,0 +1,3 @@
+module copepod.dev/pause
+
+go 1.26
