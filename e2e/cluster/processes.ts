@@ -1,0 +1,191 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CopepodError } from "@copepod/core/errors";
+import { isMissing, readIfThere } from "./state.ts";
+import { waitFor } from "./wait.ts";
+
+const startTimeoutMs = 10_000;
+const killTimeoutMs = 10_000;
+export const defaultGraceMs = 10_000;
+const shownLogLines = 5;
+
+export interface ProcessOptions {
+  /** The cluster's: the record is `processes/<name>` in it, the output goes to `logs/<name>.log`. */
+  readonly folder: string;
+  readonly name: string;
+  readonly command: readonly [program: string, ...args: string[]];
+  /** Nothing else is passed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+export interface ProcessRecord {
+  readonly name: string;
+  readonly pid: number;
+  /** Start of the machine and of the process: another process of the same id has another one. */
+  readonly identity: string;
+}
+
+export interface ProcessState extends ProcessRecord {
+  readonly isRunning: boolean;
+}
+
+/**
+ * The shell writes its own record, then becomes the program. So the record is there before the program is, whatever
+ * happens to the one who starts it.
+ */
+const recorded = `
+if [ -r /proc/$$/stat ]; then cat /proc/sys/kernel/random/boot_id /proc/$$/stat; else ps -o pid=,lstart= -p $$; fi > "$0" && exec "$@"
+`;
+
+/** Starts a process that outlives this one. It must not run already: see `findProcess`. */
+export async function startProcess({
+  folder,
+  name,
+  command,
+  env = {},
+  signal,
+}: ProcessOptions): Promise<ProcessRecord> {
+  signal.throwIfAborted();
+  const record = recordFile(folder, name);
+  await mkdir(join(folder, "processes"), { recursive: true, mode: 0o700 });
+  await mkdir(join(folder, "logs"), { recursive: true, mode: 0o700 });
+  await rm(record, { force: true });
+  await using log = await open(logFile(folder, name), "a", 0o600);
+  const child = spawn("/bin/sh", ["-c", recorded, record, ...command], {
+    detached: true,
+    stdio: ["ignore", log.fd, log.fd],
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...env },
+  });
+  const failed = new Promise<never>((_, reject) => child.on("error", reject));
+  child.unref();
+  const started = waitFor(`the start of ${name}`, () => readRecord(folder, name), {
+    timeoutMs: startTimeoutMs,
+    signal,
+  });
+  return await Promise.race([started, failed]);
+}
+
+/** @returns undefined when it does not run */
+export async function findProcess(folder: string, name: string): Promise<ProcessRecord | undefined> {
+  const record = await readRecord(folder, name);
+  return record && (await isSame(record)) ? record : undefined;
+}
+
+/** All that were started in this folder and not stopped. */
+export async function listProcesses(folder: string): Promise<ProcessState[]> {
+  const names = await readdir(join(folder, "processes")).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+  const states = await Promise.all(
+    names.map(async (name) => {
+      const record = await readRecord(folder, name);
+      return record && { ...record, isRunning: await isSame(record) };
+    }),
+  );
+  return states.filter((state) => state !== undefined);
+}
+
+export interface StopOptions {
+  readonly signal?: "SIGTERM" | "SIGINT" | "SIGKILL";
+  /** How long it may take before it gets SIGKILL. */
+  readonly graceMs?: number;
+}
+
+/** Ends a process that was started in this folder, waits until it is gone, and forgets it. */
+export async function stopProcess(
+  folder: string,
+  name: string,
+  { signal = "SIGTERM", graceMs = defaultGraceMs }: StopOptions = {},
+): Promise<void> {
+  const record = await findProcess(folder, name);
+  if (record && !(await end(record, signal, graceMs))) {
+    if (!(await end(record, "SIGKILL", killTimeoutMs)))
+      throw new CopepodError("timeout", `${name} (process ${record.pid}) does not end, not even by SIGKILL`);
+  }
+  await rm(recordFile(folder, name), { force: true });
+}
+
+/** @returns whether it was gone in time */
+async function end(record: ProcessRecord, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
+  try {
+    process.kill(record.pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+  const gone = waitFor(`the end of ${record.name}`, async () => !(await isSame(record)), {
+    timeoutMs,
+    signal: new AbortController().signal,
+  });
+  return await gone.catch((error: unknown) => {
+    if (error instanceof CopepodError && error.code === "timeout") return false;
+    throw error;
+  });
+}
+
+export const logFile = (folder: string, name: string): string => join(folder, "logs", `${name}.log`);
+const recordFile = (folder: string, name: string): string => join(folder, "processes", name);
+
+/** What a process last said, for the end of an error's sentence. */
+export async function lastWords(folder: string, name: string): Promise<string> {
+  const file = logFile(folder, name);
+  const lines = ((await readIfThere(file)) ?? "").trimEnd().split("\n").slice(-shownLogLines);
+  return `the end of ${file}:\n${lines.join("\n")}`;
+}
+
+async function readRecord(folder: string, name: string): Promise<ProcessRecord | undefined> {
+  const text = await readIfThere(recordFile(folder, name));
+  if (!text?.endsWith("\n")) return undefined;
+  const parsed = process.platform === "linux" ? parseProc(text) : parsePs(text);
+  return parsed && { name, pid: parsed.pid, identity: parsed.identity };
+}
+
+interface Look {
+  readonly pid: number;
+  readonly identity: string;
+  readonly hasEnded: boolean;
+}
+
+async function isSame({ pid, identity }: ProcessRecord): Promise<boolean> {
+  const now = process.platform === "linux" ? await lookInProc(pid) : await lookWithPs(pid);
+  return now !== undefined && now.identity === identity && !now.hasEnded;
+}
+
+async function lookInProc(pid: number): Promise<Look | undefined> {
+  try {
+    const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
+    return parseProc(`${boot}${await readFile(`/proc/${pid}/stat`, "utf8")}`);
+  } catch (error) {
+    // ESRCH: it ended between opening and reading.
+    if (isMissing(error) || (error instanceof Error && "code" in error && error.code === "ESRCH")) return undefined;
+    throw error;
+  }
+}
+
+function parseProc(text: string): Look | undefined {
+  const [boot, stat] = text.split("\n");
+  if (boot === undefined || stat === undefined) return undefined;
+  // The name in brackets may hold anything. State is the third field, start time the 22nd.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const started = fields[19];
+  if (started === undefined) return undefined;
+  return { pid: Number.parseInt(stat, 10), identity: `${boot} ${started}`, hasEnded: /^[ZX]/.test(fields[0] ?? "") };
+}
+
+async function lookWithPs(pid: number): Promise<Look | undefined> {
+  try {
+    return parsePs((await promisify(execFile)("ps", ["-o", "pid=,lstart=", "-p", String(pid)])).stdout);
+  } catch {
+    return undefined;
+  }
+}
+
+function parsePs(text: string): Look | undefined {
+  const [, pid, started] = /^\s*(\d+)\s+(.+?)\s*$/.exec(text) ?? [];
+  if (pid === undefined || started === undefined) return undefined;
+  return { pid: Number(pid), identity: started, hasEnded: false };
+}
