@@ -37,6 +37,8 @@ export interface WatchOptions extends ListOptions {
   readonly timeoutSeconds: number;
   /** Milliseconds without a byte after which the connection counts as hung. */
   readonly inactivityMs: number;
+  /** Called once the server has taken the watch (status 200): on a quiet kind the only sign of life. */
+  readonly opened?: () => void;
 }
 
 export type WatchEvent =
