@@ -77,7 +77,8 @@ export interface JsonPatchOperation {
 /**
  * The API server, in raw JSON. Every call throws an ApiError when the server says no, and CopepodError `clusterUnavailable`
  * when no answer came. Reads, and writes that may be repeated without harm (apply, patches with a resourceVersion or a test,
- * deletes), are tried again within their time; a create only when it has surely not arrived, or the server asked for it (429).
+ * deletes with a uid or a resourceVersion), are tried again within their time; a create only when
+ * it has surely not arrived, or the server asked for it (429).
  */
 export interface KubeClient {
   get(
