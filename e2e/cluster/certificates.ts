@@ -91,9 +91,9 @@ export class Authority {
   }
 }
 
-/** What signs the tokens of service accounts, and what checks them. PEM; RSA, as all versions of Kubernetes take it. */
+/** What signs the tokens of service accounts, and what checks them. PEM. */
 export function createServiceAccountKeys(): { readonly publicKey: string; readonly privateKey: string } {
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+  const { privateKey, publicKey } = newKey();
   return { publicKey: publicKey.export({ type: "spki", format: "pem" }).toString(), privateKey: pem(privateKey) };
 }
 

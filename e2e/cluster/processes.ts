@@ -37,7 +37,8 @@ export interface ProcessState extends ProcessRecord {
  * happens to the one who starts it.
  */
 const recorded = `
-if [ -r /proc/$$/stat ]; then cat /proc/sys/kernel/random/boot_id /proc/$$/stat; else ps -o pid=,lstart= -p $$; fi > "$0" && exec "$@"
+{ echo $$; if [ -r /proc/$$/stat ]; then cat /proc/sys/kernel/random/boot_id /proc/$$/stat; else ps -o lstart= -p $$; fi; } > "$0" \\
+  && exec "$@"
 `;
 
 /** Starts a process that outlives this one. It must not run already: see `findProcess`. */
@@ -138,27 +139,20 @@ export async function lastWords(folder: string, name: string): Promise<string> {
 }
 
 async function readRecord(folder: string, name: string): Promise<ProcessRecord | undefined> {
-  const text = await readIfThere(recordFile(folder, name));
-  if (!text?.endsWith("\n")) return undefined;
-  const parsed = process.platform === "linux" ? parseProc(text) : parsePs(text);
-  return parsed && { name, pid: parsed.pid, identity: parsed.identity };
-}
-
-interface Look {
-  readonly pid: number;
-  readonly identity: string;
-  readonly hasEnded: boolean;
+  const [pid, ...rest] = ((await readIfThere(recordFile(folder, name))) ?? "").split("\n");
+  const identity = process.platform === "linux" ? parseProc(rest)?.identity : rest[0]?.trim();
+  return pid && identity ? { name, pid: Number(pid), identity } : undefined;
 }
 
 async function isSame({ pid, identity }: ProcessRecord): Promise<boolean> {
-  const now = process.platform === "linux" ? await lookInProc(pid) : await lookWithPs(pid);
-  return now !== undefined && now.identity === identity && !now.hasEnded;
+  return identity === (process.platform === "linux" ? await lookInProc(pid) : await lookWithPs(pid));
 }
 
-async function lookInProc(pid: number): Promise<Look | undefined> {
+async function lookInProc(pid: number): Promise<string | undefined> {
   try {
     const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
-    return parseProc(`${boot}${await readFile(`/proc/${pid}/stat`, "utf8")}`);
+    const found = parseProc([boot.trim(), await readFile(`/proc/${pid}/stat`, "utf8")]);
+    return found?.hasEnded ? undefined : found?.identity;
   } catch (error) {
     // ESRCH: it ended between opening and reading.
     if (isMissing(error) || (error instanceof Error && "code" in error && error.code === "ESRCH")) return undefined;
@@ -166,26 +160,19 @@ async function lookInProc(pid: number): Promise<Look | undefined> {
   }
 }
 
-function parseProc(text: string): Look | undefined {
-  const [boot, stat] = text.split("\n");
-  if (boot === undefined || stat === undefined) return undefined;
+function parseProc([boot, stat]: readonly string[]):
+  | { readonly identity: string; readonly hasEnded: boolean }
+  | undefined {
+  if (!boot || !stat) return undefined;
   // The name in brackets may hold anything. State is the third field, start time the 22nd.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const started = fields[19];
-  if (started === undefined) return undefined;
-  return { pid: Number.parseInt(stat, 10), identity: `${boot} ${started}`, hasEnded: /^[ZX]/.test(fields[0] ?? "") };
+  return fields[19] ? { identity: `${boot} ${fields[19]}`, hasEnded: /^[ZX]/.test(fields[0] ?? "") } : undefined;
 }
 
-async function lookWithPs(pid: number): Promise<Look | undefined> {
+async function lookWithPs(pid: number): Promise<string | undefined> {
   try {
-    return parsePs((await promisify(execFile)("ps", ["-o", "pid=,lstart=", "-p", String(pid)])).stdout);
+    return (await promisify(execFile)("ps", ["-o", "lstart=", "-p", String(pid)])).stdout.trim() || undefined;
   } catch {
     return undefined;
   }
-}
-
-function parsePs(text: string): Look | undefined {
-  const [, pid, started] = /^\s*(\d+)\s+(.+?)\s*$/.exec(text) ?? [];
-  if (pid === undefined || started === undefined) return undefined;
-  return { pid: Number(pid), identity: started, hasEnded: false };
 }
