@@ -1,0 +1,232 @@
+import { CopepodError, codeOf } from "@copepod/core/errors";
+import type { KubeClient, ListOptions, WatchEvent } from "../client/client.ts";
+import { type Clock, pause } from "../clock.ts";
+import { isExpired } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { type KubeObject, keyOf, type Resource } from "../object.ts";
+import type { Cache } from "./cache.ts";
+import type { IndexFunctions } from "./indexes.ts";
+import { shortWatchMs, staleMs, steadyWatchMs, watchInactivityMs, watchSeconds } from "./limits.ts";
+import type { ReflectorObserver } from "./observer.ts";
+import { Retry } from "./retry.ts";
+import { SharedStrings } from "./shared-strings.ts";
+import { type Staged, Store } from "./store.ts";
+
+export interface ReflectorSettings<T> extends Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector"> {
+  readonly resource: Resource;
+  /**
+   * What is kept of an object, which comes without `managedFields`. It must not depend on anything else. When it throws, that
+   * is logged and counted, and what was known of the object before stays: nothing looks deleted that is not.
+   */
+  transform(object: KubeObject): T;
+  readonly indexes?: IndexFunctions<T>;
+  /** `watchInactivityMs` without it. */
+  readonly inactivityMs?: number;
+}
+
+export interface ReflectorDeps {
+  readonly client: Pick<KubeClient, "list" | "watch">;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly observer?: ReflectorObserver;
+}
+
+export interface ReflectorStatus {
+  /** Since the last complete list, and since the last event or bookmark; undefined before the first. */
+  readonly listedMsAgo: number | undefined;
+  readonly eventMsAgo: number | undefined;
+  /** Why the cache should not be relied on, as a sentence for a person; undefined while all is well. */
+  readonly problem: string | undefined;
+}
+
+/** Keeps a cache equal to what the API server has: one list, then watches, and a list again only when the server asks for it. */
+export class Reflector<T> {
+  /** Plural and group, such as `pods` or `leases.coordination.k8s.io`. */
+  readonly name: string;
+  readonly #settings: ReflectorSettings<T>;
+  readonly #deps: ReflectorDeps;
+  readonly #scope: Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector">;
+  readonly #store: Store<T>;
+  readonly #retry: Retry;
+  readonly #strings = new SharedStrings();
+  /** Where the next watch goes on; undefined when a list has to come first. */
+  #resourceVersion: string | undefined;
+  #listedAt: number | undefined;
+  #eventAt: number | undefined;
+  /** The last sign of life of the server. */
+  #heardAt: number;
+  #lastFailure: string | undefined;
+
+  constructor(settings: ReflectorSettings<T>, deps: ReflectorDeps) {
+    const { resource, transform, indexes = {}, inactivityMs, ...scope } = settings;
+    this.name = resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#scope = scope;
+    this.#store = new Store({
+      indexes,
+      onListenerError: (err) => this.#threw("listener", { err }),
+    });
+    this.#retry = new Retry({ monotonic: () => deps.clock.monotonic(), random: deps.random });
+    this.#heardAt = deps.clock.monotonic();
+  }
+
+  get cache(): Cache<T> {
+    return this.#store;
+  }
+
+  status(): ReflectorStatus {
+    const now = this.#deps.clock.monotonic();
+    return {
+      listedMsAgo: this.#listedAt === undefined ? undefined : now - this.#listedAt,
+      eventMsAgo: this.#eventAt === undefined ? undefined : now - this.#eventAt,
+      problem: this.#problem(now - this.#heardAt),
+    };
+  }
+
+  /** Runs until the signal aborts; no failure ends it. Once it has resolved, no listener is called any more. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#heardAt = this.#deps.clock.monotonic();
+    while (!signal.aborted) {
+      try {
+        if (this.#resourceVersion === undefined) await this.#list(signal);
+        else await this.#watch(this.#resourceVersion, signal);
+      } catch (error) {
+        if (!signal.aborted) await this.#recover(error, signal);
+      }
+    }
+    this.#store.end(signal.reason);
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { client, clock, observer } = this.#deps;
+    const startedAt = clock.monotonic();
+    const listed = new Set<string>();
+    const changed: Staged<T>[] = [];
+    let resourceVersion: string | undefined;
+    for await (const page of client.list(this.#settings.resource, { ...this.#scope, signal })) {
+      this.#heard();
+      for (const object of page.items) this.#takeListed(object, listed, changed);
+      resourceVersion = page.resourceVersion;
+    }
+    if (signal.aborted) return;
+    this.#store.replace(listed, changed);
+    this.#resourceVersion = resourceVersion;
+    this.#listedAt = clock.monotonic();
+    observer?.listed({ name: this.name, seconds: (this.#listedAt - startedAt) / 1_000, items: listed.size });
+  }
+
+  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    const { client, clock, random } = this.#deps;
+    const { resource, inactivityMs = watchInactivityMs } = this.#settings;
+    const watch = { startedAt: clock.monotonic(), openedAt: Number.POSITIVE_INFINITY, items: 0 };
+    const timeoutSeconds = Math.round(watchSeconds.least + random() * (watchSeconds.most - watchSeconds.least));
+    const opened = () => {
+      watch.openedAt = clock.monotonic();
+      this.#heard();
+    };
+    const options = { ...this.#scope, resourceVersion, timeoutSeconds, inactivityMs, opened, signal };
+    let isShort = false;
+    try {
+      for await (const event of client.watch(resource, options)) {
+        if (signal.aborted) return;
+        watch.items += 1;
+        this.#takeEvent(event);
+      }
+    } finally {
+      isShort = this.#watchEnded(watch);
+    }
+    if (isShort) throw new CopepodError("clusterUnavailable", "the API server ended a watch at once");
+    this.#heard();
+  }
+
+  #watchEnded({ startedAt, openedAt, items }: { startedAt: number; openedAt: number; items: number }): boolean {
+    const now = this.#deps.clock.monotonic();
+    if (now - openedAt >= steadyWatchMs) this.#retry.served();
+    const short = items === 0 && now - startedAt < shortWatchMs;
+    this.#deps.observer?.watched({ name: this.name, seconds: (now - startedAt) / 1_000, items, short });
+    return short;
+  }
+
+  #takeEvent(event: WatchEvent): void {
+    this.#eventAt = this.#deps.clock.monotonic();
+    this.#retry.served();
+    this.#heard();
+    switch (event.type) {
+      case "ADDED":
+      case "MODIFIED": {
+        const staged = this.#stage(event.object);
+        if (staged) this.#store.put(staged);
+        break;
+      }
+      case "DELETED":
+        this.#store.delete(keyOfObject(event.object));
+        break;
+      case "BOOKMARK":
+        this.#resourceVersion = event.resourceVersion;
+        return;
+    }
+    this.#resourceVersion = event.object.metadata.resourceVersion;
+  }
+
+  #takeListed(object: KubeObject, listed: Set<string>, changed: Staged<T>[]): void {
+    const key = keyOfObject(object);
+    listed.add(key);
+    // What has not changed stays the object that readers have already, and the new one can go at once.
+    const known = this.#store.resourceVersion(key);
+    if (known !== undefined && known === object.metadata.resourceVersion) return;
+    const staged = this.#stage(object);
+    if (staged) changed.push(staged);
+  }
+
+  #stage(object: KubeObject): Staged<T> | undefined {
+    const { managedFields: _, ...metadata } = object.metadata;
+    const stripped = { ...object, metadata };
+    const key = keyOfObject(stripped);
+    this.#strings.shareIn(stripped);
+    try {
+      return this.#store.stage(key, metadata.resourceVersion, this.#settings.transform(stripped));
+    } catch (err) {
+      this.#threw("transform", { err, key });
+      return undefined;
+    }
+  }
+
+  async #recover(error: unknown, signal: AbortSignal): Promise<void> {
+    const { log, clock, observer } = this.#deps;
+    const message = error instanceof Error ? error.message : String(error);
+    const isFirst = this.#lastFailure === undefined;
+    this.#lastFailure = message;
+    if (isExpired(error)) this.#resourceVersion = undefined;
+    const waitMs = this.#retry.waitAfter(error);
+    observer?.failed({ name: this.name, code: codeOf(error) });
+    // The failures after the first say nothing new.
+    log[isFirst ? "warn" : "debug"]({ err: error, resource: this.name, waitMs }, "following the API server failed");
+    await pause(clock, waitMs, signal);
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#deps.clock.monotonic();
+    if (this.#lastFailure === undefined) return;
+    this.#lastFailure = undefined;
+    this.#deps.log.info({ resource: this.name }, "following the API server again");
+  }
+
+  #threw(by: "transform" | "listener", fields: object): void {
+    this.#deps.observer?.threw({ name: this.name, by });
+    this.#deps.log.warn({ ...fields, resource: this.name }, `a ${by} of a cache threw`);
+  }
+
+  #problem(silentMs: number): string | undefined {
+    const reason = this.#lastFailure === undefined ? "" : `: ${this.#lastFailure}`;
+    if (!this.#store.synced) return `the first list of ${this.name} is not complete${reason}`;
+    if (silentMs <= staleMs) return undefined;
+    return `nothing was heard about ${this.name} for ${Math.round(silentMs / 1_000)} s${reason}`;
+  }
+}
+
+function keyOfObject({ metadata: { namespace, name = "" } }: KubeObject): string {
+  return keyOf(namespace === undefined ? { name } : { namespace, name });
+}
