@@ -1,0 +1,136 @@
+import { CopepodError } from "@copepod/core/errors";
+import type { KubeClient } from "../client/client.ts";
+import { type Clock, pause } from "../clock.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { keyOf, type ObjectName } from "../object.ts";
+import { Leadership } from "./leadership.ts";
+import { claimSpec, type LeaseRecord, leaseResource, newLease, readLease } from "./lease-record.ts";
+
+/** All in ms; `leaseMs` > `renewDeadlineMs` > `retryMs`. */
+export interface ElectionTimes {
+  /** Others wait for this long after the last sign of a holder. Whole seconds in the Lease. */
+  readonly leaseMs: number;
+  /** A holder that could not renew for this long stands down: before anybody else may begin. */
+  readonly renewDeadlineMs: number;
+  /** Between two tries to get or to renew. */
+  readonly retryMs: number;
+}
+
+export const defaultElectionTimes: ElectionTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+/** What an election tells about itself. Its methods must not throw. */
+export interface ElectionObserver {
+  leading(isLeading: boolean): void;
+  /** A renewal had to read the Lease first, since somebody else had written it. */
+  slowPath(): void;
+}
+
+export interface ElectionOptions {
+  readonly client: Pick<KubeClient, "get" | "create" | "mergePatch">;
+  readonly lease: ObjectName;
+  /** Of this process alone, such as the pod's name with something random; not reused after a restart. */
+  readonly identity: string;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  /** `defaultElectionTimes` without it. */
+  readonly times?: ElectionTimes;
+  readonly observer?: ElectionObserver;
+}
+
+/** Candidates of one Lease spread their tries by this part of the time between them. */
+const jitter = 0.2;
+
+/**
+ * Waits until this process holds the Lease. How long another holder was not heard of is measured here, by the monotonic
+ * clock and since this process saw the Lease change: times that somebody else wrote are never compared.
+ *
+ * Leadership is a hint. A holder that is paused (SIGSTOP, a sleeping machine, a long collection of garbage) doesn't know that
+ * its time has passed, and what it sent may arrive late. So it guards itself (`Leadership.check`), and what it writes goes
+ * through a `Fence`, where the API server refuses what comes too late.
+ * @throws the signal's reason when it aborts
+ */
+export async function campaign(options: ElectionOptions, signal: AbortSignal): Promise<Leadership> {
+  const { clock, random, log, lease, times = defaultElectionTimes } = options;
+  checkTimes(times);
+  const candidate = new Candidate(options, times);
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      const leadership = await candidate.tryOnce(signal);
+      if (leadership) return leadership;
+    } catch (err) {
+      signal.throwIfAborted();
+      log.warn({ err, lease: keyOf(lease) }, "the Lease can't be read or written; it is tried again");
+    }
+    await pause(clock, times.retryMs * (1 + jitter * random()), signal);
+  }
+}
+
+function checkTimes({ leaseMs, renewDeadlineMs, retryMs }: ElectionTimes): void {
+  if (leaseMs > renewDeadlineMs && renewDeadlineMs > retryMs * (1 + jitter)) return;
+  throw new CopepodError("invalid", "An election needs a lease time > renew deadline > 1.2 × retry time.");
+}
+
+class Candidate {
+  readonly #options: ElectionOptions;
+  readonly #times: ElectionTimes;
+  /** The last record seen, and when it was first seen, in monotonic ms. */
+  #seen: { readonly record: LeaseRecord; readonly at: number } | undefined;
+
+  constructor(options: ElectionOptions, times: ElectionTimes) {
+    this.#options = options;
+    this.#times = times;
+  }
+
+  /** @returns undefined while somebody else holds the Lease, or was faster */
+  async tryOnce(signal: AbortSignal): Promise<Leadership | undefined> {
+    const record = await this.#read(signal);
+    if (record && record.mark !== this.#seen?.record.mark) this.#seen = { record, at: this.#options.clock.monotonic() };
+    // The rule holds for a Lease that was deleted as well: its holder may not know yet.
+    if (this.#isHeld()) return undefined;
+    const sentAt = this.#options.clock.monotonic();
+    const won = await this.#take(record, signal);
+    if (!won) return undefined;
+    return new Leadership({ ...this.#options, times: this.#times }, { record: won, sentAt });
+  }
+
+  #isHeld(): boolean {
+    if (!this.#seen || this.#seen.record.holder === "") return false;
+    // Also under our own name: nobody but a process before this one, or one by mistake beside it, can have written that.
+    return this.#options.clock.monotonic() - this.#seen.at < this.#seen.record.durationMs;
+  }
+
+  async #read(signal: AbortSignal): Promise<LeaseRecord | undefined> {
+    const { client, lease } = this.#options;
+    try {
+      return readLease(await client.get(leaseResource, lease, { signal, timeoutMs: this.#times.renewDeadlineMs }));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #take(record: LeaseRecord | undefined, signal: AbortSignal): Promise<LeaseRecord | undefined> {
+    const { client, lease, identity, clock } = this.#options;
+    const transitions = record ? record.transitions + 1 : 0;
+    const claim = { identity, leaseMs: this.#times.leaseMs, transitions, now: clock.now(), acquires: true };
+    const call = { signal, timeoutMs: this.#times.renewDeadlineMs };
+    try {
+      const written = record
+        ? await client.mergePatch(
+            leaseResource,
+            { ...lease, resourceVersion: record.resourceVersion },
+            { spec: claimSpec(claim) },
+            call,
+          )
+        : await client.create(leaseResource, newLease(lease, claimSpec(claim)), call);
+      return readLease(written);
+    } catch (error) {
+      if (isConflict(error) || isAlreadyExists(error) || isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}
