@@ -24,7 +24,8 @@ const table = "inet copepod_network_policy";
  *
  * Leaving and arriving are judged in chains of their own, because `accept` only ends the chain that says it: a packet between
  * pods must pass both. What the node itself sends is never judged: kubelet probes always arrive. Addresses are those behind a
- * Service, which has been translated by then. What is open when a policy comes stays open.
+ * Service, which has been translated by then. What is open when a policy comes stays open, and nothing is judged that a new
+ * pod sends or gets before the API server knows its address.
  */
 export function compile(state: ClusterState): string {
   const world = worldOf(state);
