@@ -10,6 +10,9 @@ import {
 } from "./certificates.ts";
 import { readIfThere, writeWhole } from "./state.ts";
 
+/** What the API server adds to the end of a token, for clocks that differ. */
+const clockLeewaySeconds = 60;
+
 /** Where one pair of certificate and key lies. */
 export interface KeyFiles {
   readonly certificate: string;
@@ -95,6 +98,7 @@ export class Pki {
   /**
    * A token of a ServiceAccount, as short-lived as is wished: those that the API server gives out live ten minutes at
    * least. The API server remembers for ten seconds that a token was good.
+   * @param lifetimeSeconds until the API server refuses it
    */
   signToken(account: ServiceAccount, lifetimeSeconds: number): string {
     const now = Math.floor(Date.now() / 1_000);
@@ -104,7 +108,7 @@ export class Pki {
       sub: `system:serviceaccount:${account.namespace}:${account.name}`,
       iat: now,
       nbf: now,
-      exp: now + lifetimeSeconds,
+      exp: now + lifetimeSeconds - clockLeewaySeconds,
       "kubernetes.io": { namespace: account.namespace, serviceaccount: { name: account.name, uid: account.uid } },
     };
     const text = [{ alg: "ES256", typ: "JWT" }, claims]

@@ -1,19 +1,135 @@
+import { execFile } from "node:child_process";
+import { constants, existsSync } from "node:fs";
+import { access } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { CopepodError } from "@copepod/core/errors";
 import type { Say } from "../cluster.ts";
-import type { Binaries, BinaryName } from "./catalogue.ts";
+import { buildTool } from "./build.ts";
+import { type Binaries, type BinaryName, programs, type ToolName, tools, type VersionProbe } from "./catalogue.ts";
+import { describeTool, finishedName, moduleFolder, neededGo, pinnedVersion, type ToolModule } from "./module.ts";
+
+const probeTimeoutMs = 10_000;
 
 export interface FindOptions {
+  readonly env: NodeJS.ProcessEnv;
   readonly say: Say;
   readonly signal: AbortSignal;
 }
 
 /**
- * Programs of the versions that we have pinned: from $KUBEBUILDER_ASSETS or the PATH when their versions fit, else built
- * once from Go modules.
- * @throws CopepodError `notFound` when they would have to be built and Go is missing
+ * Programs of the versions that we have pinned: from $KUBEBUILDER_ASSETS, from an earlier build, from the PATH when the
+ * version fits, else built from Go modules.
+ * @throws CopepodError `notFound` when one would have to be built and Go is missing
  */
 export async function findBinaries<Name extends BinaryName>(
   names: readonly Name[],
-  _options: FindOptions,
+  options: FindOptions,
 ): Promise<Binaries<Name>> {
-  throw new Error(`not written yet: ${names.join(", ")}`);
+  const found = new Map<BinaryName, string>(await findReady(names, options));
+  for (const name of names) {
+    if (!found.has(name)) found.set(name, join(await build(programs[name].tool, options), name));
+  }
+  return toBinaries(names, found);
+}
+
+/** The folders of those that are there without building anything. For a PATH. */
+export async function findFolders(names: readonly BinaryName[], options: FindOptions): Promise<string[]> {
+  const found = await findReady(names, options);
+  return [...new Set(found.map(([name, path]) => path.slice(0, -name.length - 1)))];
+}
+
+async function findReady(
+  names: readonly BinaryName[],
+  options: FindOptions,
+): Promise<(readonly [BinaryName, string])[]> {
+  const looks = names.map(async (name) => {
+    const path = await findOne(name, options);
+    return path === undefined ? [] : [[name, path] as const];
+  });
+  return (await Promise.all(looks)).flat();
+}
+
+async function findOne(name: BinaryName, options: FindOptions): Promise<string | undefined> {
+  const { env } = options;
+  const assets = env.KUBEBUILDER_ASSETS;
+  const given = assets ? await findFitting(name, [assets], "$KUBEBUILDER_ASSETS", options) : undefined;
+  if (given !== undefined) return given;
+  const built = join(cacheFolder(env), await finishedName(toolModule(programs[name].tool)), name);
+  if (existsSync(built)) return built;
+  return await findFitting(name, (env.PATH ?? "").split(delimiter), "the PATH", options);
+}
+
+async function findFitting(
+  name: BinaryName,
+  folders: readonly string[],
+  where: string,
+  { say, signal }: FindOptions,
+): Promise<string | undefined> {
+  const program = programs[name];
+  const path = await findExecutable(name, folders);
+  if (path === undefined || !("probe" in program)) return undefined;
+  const wanted = await pinnedVersion(moduleFolder(program.tool), program.probe.module);
+  const version = await versionOf(path, program.probe, signal);
+  if (version !== undefined && minorOf(version) === minorOf(wanted)) {
+    say(`using ${name} ${version} from ${where}`);
+    return path;
+  }
+  say(`not using ${path}: it is ${version ?? "of no version that it tells"}, and ${minorOf(wanted)} is needed`);
+  return undefined;
+}
+
+/** @returns the first one, as a shell would take it */
+export async function findExecutable(name: string, folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders.filter((folder) => folder !== "")) {
+    const path = join(folder, name);
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return undefined;
+}
+
+async function versionOf(path: string, { args }: VersionProbe, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(path, args, { timeout: probeTimeoutMs, signal });
+    return /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0];
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+const minorOf = (version: string): string => version.replace(/^v/, "").split(".").slice(0, 2).join(".");
+
+async function build(name: ToolName, { env, say, signal }: FindOptions): Promise<string> {
+  const tool = toolModule(name);
+  const names = Object.entries(programs).flatMap(([program, { tool }]) => (tool === name ? [program] : []));
+  try {
+    return await buildTool(tool, names, { cache: cacheFolder(env), env, say, signal });
+  } catch (cause) {
+    if (!(cause instanceof CopepodError && cause.code === "notFound")) throw cause;
+    throw new CopepodError(
+      "notFound",
+      `${await describeTool(tool)} has to be built, and Go is not on the PATH: install Go ${await neededGo(tool.folder)} ` +
+        `or newer, or have ${names.join(", ")} of that version on the PATH or in the folder that $KUBEBUILDER_ASSETS names`,
+      { cause },
+    );
+  }
+}
+
+const toolModule = (name: ToolName): ToolModule => ({ ...tools[name], name, folder: moduleFolder(name) });
+
+const cacheFolder = (env: NodeJS.ProcessEnv): string =>
+  join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "copepod", "binaries");
+
+function toBinaries<Name extends BinaryName>(
+  names: readonly Name[],
+  found: ReadonlyMap<BinaryName, string>,
+): Binaries<Name>;
+function toBinaries(names: readonly BinaryName[], found: ReadonlyMap<BinaryName, string>): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, found.get(name) ?? ""]));
 }
