@@ -10,6 +10,10 @@ const sharedByParserLength = 10;
 export class SharedStrings {
   readonly #known = new Map<string, string>();
 
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Replaces the strings in a freshly parsed value, in place: a copy would cost the shape that the parser has given it. */
   shareIn(value: unknown): void {
     if (Array.isArray(value)) this.#shareInArray(value);

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { TestClock } from "../testing-clock.ts";
+import { Reflectors } from "./reflectors.ts";
+import { TestServer, unavailable, widgets } from "./testing-server.ts";
+
+const gadgets = { ...widgets, kind: "Gadget", plural: "gadgets" };
+
+describe("the reflectors of a program", () => {
+  it("are synced when all are, and end together", async () => {
+    const { reflectors, server, run } = make();
+    server.put("a", { spec: "x" });
+    const names = reflectors.declare({ resource: widgets, transform: ({ metadata }) => metadata.name ?? "" });
+    const specs = reflectors.declare({
+      resource: gadgets,
+      transform: ({ spec }) => String(spec),
+      indexes: { spec: (spec) => [spec] },
+    });
+    assert.equal(reflectors.problems().length, 2);
+    await using _running = run();
+    await reflectors.whenSynced();
+    assert.deepEqual([...names.values()], ["a"]);
+    assert.deepEqual(specs.byIndex("spec", "x"), ["x"]);
+    assert.deepEqual(reflectors.problems(), []);
+    assert.deepEqual(
+      reflectors.statuses().map(({ name, listedMsAgo }) => [name, listedMsAgo]),
+      [
+        ["widgets.example.com", 0],
+        ["gadgets.example.com", 0],
+      ],
+    );
+  });
+
+  it("say which of them is not synced, and give up waiting with the reason of the end", async () => {
+    const { reflectors, server, run } = make();
+    server.failures.push(unavailable());
+    reflectors.declare({ resource: widgets, transform: (object) => object });
+    const other = reflectors.declare({ resource: gadgets, transform: (object) => object });
+    const running = run();
+    await other.whenSynced();
+    assert.deepEqual(reflectors.problems(), ["the first list of widgets.example.com is not complete: not now"]);
+    const waiting = assert.rejects(reflectors.whenSynced(), /stopped/);
+    await running[Symbol.asyncDispose]();
+    await waiting;
+  });
+});
+
+function make() {
+  const server = new TestServer();
+  const log = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+  const reflectors = new Reflectors({ client: server, clock: new TestClock(), random: () => 0.5, log });
+  const run = (): AsyncDisposable => {
+    const stop = new AbortController();
+    const running = reflectors.run(stop.signal);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        stop.abort(new Error("stopped"));
+        await running;
+      },
+    };
+  };
+  return { server, reflectors, run };
+}
