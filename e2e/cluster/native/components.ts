@@ -1,0 +1,142 @@
+import { join } from "node:path";
+import { apiServerCommand, type CommandLine, etcdCommand } from "../control-plane/commands.ts";
+import { containerdSocket, network, ports } from "./config.ts";
+import type { NodeFiles } from "./files.ts";
+import { accepts, answers } from "./probes.ts";
+import { type NodeSpec, nodeFolderOf } from "./spec.ts";
+import { provisionerArguments } from "./storage.ts";
+
+export interface Component {
+  readonly command: CommandLine;
+  /** Whether it serves. Without one it does as soon as it runs. */
+  readonly probe?: () => Promise<boolean>;
+}
+
+export const componentNames = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "containerd",
+  "kubelet",
+  "kube-proxy",
+  "coredns",
+  "local-path-provisioner",
+] as const;
+export type ComponentName = (typeof componentNames)[number];
+
+/** The programs that run on a node. */
+export const components = (spec: NodeSpec, files: NodeFiles): Readonly<Record<ComponentName, Component>> => ({
+  etcd: etcd(spec, files),
+  "kube-apiserver": apiServer(spec, files),
+  "kube-controller-manager": controllerManager(spec, files),
+  "kube-scheduler": scheduler(spec, files),
+  containerd: {
+    command: [spec.programs.containerd, `--config=${files.containerd}`],
+    probe: () => accepts(containerdSocket),
+  },
+  kubelet: kubelet(spec, files),
+  "kube-proxy": kubeProxy(spec, files),
+  coredns: {
+    command: [spec.programs.coredns, "-conf", files.corefile],
+    probe: () => answers(`http://127.0.0.1:${ports.dnsReady}/ready`),
+  },
+  "local-path-provisioner": {
+    command: [
+      spec.programs["local-path-provisioner"],
+      ...provisionerArguments(files.kubeconfigs.admin, files.provisioner),
+    ],
+  },
+});
+
+const etcd = ({ folder, programs }: NodeSpec, { pki, keys }: NodeFiles): Component => ({
+  command: etcdCommand({
+    program: programs.etcd,
+    dataFolder: join(nodeFolderOf(folder), "etcd"),
+    host: "127.0.0.1",
+    port: ports.etcd,
+    peerPort: ports.etcdPeer,
+    pki,
+    keys: keys.etcd,
+  }),
+  probe: () => answers(`https://127.0.0.1:${ports.etcd}/health`, keys.etcd),
+});
+
+const apiServer = ({ folder, programs, apiPort }: NodeSpec, { pki, keys, auditPolicy }: NodeFiles): Component => ({
+  command: apiServerCommand({
+    program: programs["kube-apiserver"],
+    host: network.node,
+    port: apiPort,
+    etcd: `https://127.0.0.1:${ports.etcd}`,
+    etcdKeys: keys.etcd,
+    pki,
+    keys: keys.apiServer,
+    auditPolicyFile: auditPolicy,
+    auditLog: auditLogOf(folder),
+    serviceRange: network.services,
+    flags: [
+      // Pods reach it by the node's address, who enters the network by loopback.
+      "--bind-address=0.0.0.0",
+      "--enable-admission-plugins=NodeRestriction",
+      "--allow-privileged=true",
+      `--kubelet-client-certificate=${keys.admin.certificate}`,
+      `--kubelet-client-key=${keys.admin.key}`,
+      // Else logs and exec would look the node's name up.
+      "--kubelet-preferred-address-types=InternalIP",
+    ],
+  }),
+  probe: () => answers(`https://127.0.0.1:${apiPort}/readyz`, keys.admin),
+});
+
+const controllerManager = ({ programs }: NodeSpec, { pki, kubeconfigs }: NodeFiles): Component => ({
+  command: [
+    programs["kube-controller-manager"],
+    `--kubeconfig=${kubeconfigs["kube-controller-manager"]}`,
+    `--service-account-private-key-file=${pki.serviceAccounts.privateKey}`,
+    `--root-ca-file=${pki.authorityFile}`,
+    "--use-service-account-credentials=true",
+    "--leader-elect=false",
+    "--bind-address=127.0.0.1",
+    `--secure-port=${ports.controllerManager}`,
+  ],
+  probe: () => answers(`https://127.0.0.1:${ports.controllerManager}/healthz`),
+});
+
+const scheduler = ({ programs }: NodeSpec, { kubeconfigs }: NodeFiles): Component => ({
+  command: [
+    programs["kube-scheduler"],
+    `--kubeconfig=${kubeconfigs["kube-scheduler"]}`,
+    "--leader-elect=false",
+    "--bind-address=127.0.0.1",
+    `--secure-port=${ports.scheduler}`,
+  ],
+  probe: () => answers(`https://127.0.0.1:${ports.scheduler}/healthz`),
+});
+
+const kubelet = ({ name, programs }: NodeSpec, files: NodeFiles): Component => ({
+  command: [
+    programs.kubelet,
+    `--config=${files.kubelet}`,
+    `--kubeconfig=${files.kubeconfigs.kubelet}`,
+    `--hostname-override=${name}`,
+    `--node-ip=${network.node}`,
+  ],
+  probe: () => answers(`http://127.0.0.1:${ports.kubeletHealth}/healthz`),
+});
+
+const kubeProxy = ({ name, programs }: NodeSpec, { kubeconfigs }: NodeFiles): Component => ({
+  command: [
+    programs["kube-proxy"],
+    `--kubeconfig=${kubeconfigs["kube-proxy"]}`,
+    `--hostname-override=${name}`,
+    `--cluster-cidr=${network.pods}`,
+    `--healthz-bind-address=127.0.0.1:${ports.kubeProxyHealth}`,
+    "--proxy-mode=nftables",
+    // The table of connections is the machine's, and its size not ours to change.
+    "--conntrack-max-per-core=0",
+  ],
+  probe: () => answers(`http://127.0.0.1:${ports.kubeProxyHealth}/healthz`),
+});
+
+/** Every write of the API server, a line each; see `auditPolicy`. */
+export const auditLogOf = (folder: string): string => join(folder, "logs", "audit.log");

@@ -1,0 +1,210 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CopepodError } from "@copepod/core/errors";
+import type { Cluster, ClusterStatus, Provider } from "../cluster.ts";
+import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
+import { freePorts } from "../ports.ts";
+import { findProcess, lastWords, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
+import { readIfThere, writeWhole } from "../state.ts";
+import { waitFor } from "../wait.ts";
+import { cgroupOf, makeCgroup, removeCgroup } from "./cgroups.ts";
+import { containerdSocket } from "./config.ts";
+import {
+  logNameOf,
+  type NodeSpec,
+  type NodeStatus,
+  nodeFolderOf,
+  type Part,
+  parseSpec,
+  parseStatus,
+  parts,
+  programNames,
+  specFileOf,
+  statusFileOf,
+} from "./spec.ts";
+
+/** Holds the namespaces; its only child is their first process. */
+const nodeProcess = "node";
+const readyTimeoutMs = 180_000;
+const busybox = "/bin/busybox";
+/** The node's own of these hide the machine's. */
+const hiddenFolders = ["/run", "/var/lib", "/var/log"];
+
+/** A cluster of one node, which is this machine in namespaces of its own. */
+export const native: Provider = {
+  name: "native",
+
+  async up(cluster) {
+    requireRoot();
+    requireVisible(cluster.folder);
+    if (!(await findProcess(cluster.folder, nodeProcess))) await startNode(cluster);
+    await waitUntilReady(cluster);
+  },
+
+  async down({ name, folder }) {
+    const node = await findProcess(folder, nodeProcess);
+    // All that is in the namespaces ends with their first process, and only then does its parent.
+    if (node) for (const pid of await childrenOf(node)) process.kill(pid, "SIGKILL");
+    await stopProcess(folder, nodeProcess);
+    await removeCgroup(cgroupOf(name));
+  },
+
+  async status({ folder }) {
+    const node = await findProcess(folder, nodeProcess);
+    return statusOf(node, await readStatus(folder));
+  },
+
+  async load(cluster, archive) {
+    const node = await requireNode(cluster);
+    const { programs } = parseSpec(await readFile(specFileOf(cluster.folder), "utf8"));
+    // Read here: what is in a folder that the node has for itself would not be found there.
+    await using file = await open(archive);
+    const words = ["--target", String(node.pid), "--net", "--mount", "--", programs.ctr, ...imageImport, "-"];
+    const child = spawn("nsenter", words, { stdio: [file.fd, "ignore", "pipe"] });
+    const complaint: Buffer[] = [];
+    child.stderr?.on("data", (part: Buffer) => complaint.push(part));
+    const [code] = await once(child, "close");
+    if (code !== 0) throw new CopepodError("invalid", `${archive} is no image: ${Buffer.concat(complaint)}`);
+  },
+
+  async enter(cluster) {
+    const node = await requireNode(cluster);
+    return ["nsenter", "--target", String(node.pid), "--net", "--"];
+  },
+};
+
+const imageImport = ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import"] as const;
+
+function requireRoot(): void {
+  if (process.platform === "linux" && process.getuid?.() === 0) return;
+  throw new CopepodError(
+    "invalid",
+    "a native cluster is made by root on Linux; elsewhere use --provider kind, or --control-plane for the API server alone",
+  );
+}
+
+function requireVisible(folder: string): void {
+  const hiding = hiddenFolders.find((hidden) => folder.startsWith(`${hidden}/`));
+  if (hiding === undefined) return;
+  throw new CopepodError("invalid", `${folder} is below ${hiding}, which the node has for itself: set XDG_STATE_HOME`);
+}
+
+async function requireNode({ name, folder }: Cluster): Promise<ProcessRecord> {
+  const node = await findProcess(folder, nodeProcess);
+  if (node) return node;
+  throw new CopepodError("clusterUnavailable", `the cluster “${name}” does not run; “up” starts it`);
+}
+
+async function startNode(cluster: Cluster): Promise<void> {
+  const { name, folder, signal, say } = cluster;
+  await mkdir(nodeFolderOf(folder), { recursive: true, mode: 0o700 });
+  const spec = await makeSpec(cluster);
+  await writeWhole(specFileOf(folder), JSON.stringify(spec));
+  await rm(statusFileOf(folder), { force: true });
+  // Waits for the last process of a node that was killed, too.
+  await makeCgroup(cgroupOf(name));
+  say("starting the node");
+  const main = fileURLToPath(new URL("main.ts", import.meta.url));
+  await startProcess({
+    folder,
+    name: nodeProcess,
+    command: [...newMachine, process.execPath, main, specFileOf(folder)],
+    // kubectl keeps a cache there.
+    env: { HOME: nodeFolderOf(folder) },
+    signal,
+  });
+}
+
+const namespaces = ["--net", "--mount", "--pid", "--ipc", "--uts", "--mount-proc", "--propagation", "private"];
+/**
+ * Orphans become children of the first process of a PID namespace. Node looks after its own children only; a shell that
+ * waits takes in all.
+ */
+const newMachine = [
+  "unshare",
+  ...namespaces,
+  "--fork",
+  "--kill-child",
+  "--",
+  "/bin/sh",
+  "-c",
+  '"$@" & wait "$!"',
+  "sh",
+] as const;
+
+async function makeSpec(cluster: Cluster): Promise<NodeSpec> {
+  const { name, folder } = cluster;
+  await cluster.packages(["runc", "nftables", "iproute2", "util-linux", "busybox-static"]);
+  const { pause, ...programs } = await cluster.binaries([...programNames, "pause"]);
+  const images = join(nodeFolderOf(folder), "images");
+  return {
+    name,
+    folder,
+    apiPort: (await readApiPort(folder)) ?? (await freePort()),
+    programs,
+    images: [await writePauseImage(pause, images), await writeBusyboxImage(busybox, images)],
+  };
+}
+
+async function readApiPort(folder: string): Promise<number | undefined> {
+  const text = await readIfThere(specFileOf(folder));
+  return text === undefined ? undefined : parseSpec(text).apiPort;
+}
+
+async function freePort(): Promise<number> {
+  const [port] = await freePorts(1);
+  if (port === undefined) throw new CopepodError("internal", "there is no free port");
+  return port;
+}
+
+async function readStatus(folder: string): Promise<NodeStatus | undefined> {
+  const text = await readIfThere(statusFileOf(folder));
+  return text === undefined ? undefined : parseStatus(text);
+}
+
+function statusOf(node: ProcessRecord | undefined, status: NodeStatus | undefined): ClusterStatus {
+  if (!node)
+    return status ? { state: "broken", parts: [{ name: nodeProcess, state: "ended" }] } : { state: "down", parts: [] };
+  const shown = parts.map((name) => ({ name, progress: status?.[name] ?? "starting" }));
+  return {
+    state: shown.every(({ progress }) => progress === "ready") ? "up" : "broken",
+    parts: shown.map(({ name, progress }) => ({
+      name,
+      state: progress === "restarting" ? "ended" : "running",
+      detail: progress,
+    })),
+  };
+}
+
+async function waitUntilReady({ folder, say, signal }: Cluster): Promise<void> {
+  const begun = performance.now();
+  const said = new Set<Part>();
+  const missing = () => parts.filter((part) => !said.has(part));
+  const look = async (): Promise<boolean> => {
+    if (!(await findProcess(folder, nodeProcess)))
+      throw new CopepodError("unavailable", `the node has ended; ${await lastWords(folder, nodeProcess)}`);
+    const status = await readStatus(folder);
+    for (const part of missing()) {
+      if (status?.[part] !== "ready") continue;
+      said.add(part);
+      say(`${part} is ready (${((performance.now() - begun) / 1_000).toFixed(1)} s)`);
+    }
+    return missing().length === 0;
+  };
+  const hint = async () => {
+    const [first] = missing();
+    return first === undefined ? "" : `${missing().join(", ")} not ready; ${await lastWords(folder, logNameOf(first))}`;
+  };
+  await waitFor("the node to be ready", look, { timeoutMs: readyTimeoutMs, signal, hint });
+}
+
+async function childrenOf({ pid }: ProcessRecord): Promise<number[]> {
+  const text = (await readIfThere(`/proc/${pid}/task/${pid}/children`)) ?? "";
+  return text
+    .split(" ")
+    .filter((word) => word !== "")
+    .map(Number);
+}
