@@ -122,7 +122,7 @@ type PolicyWorld = World & { readonly policy: Policy };
 
 function compileRule({ peers, ports }: Rule, direction: Direction, world: PolicyWorld): string[] {
   const from = peers.length === 0 ? [""] : peers.flatMap((peer) => compilePeer(peer, otherEnd[direction], world));
-  const on = ports.length === 0 ? [""] : ports.flatMap((port) => compilePort(port, world));
+  const on = ports.length === 0 ? [""] : ports.flatMap((port) => compilePort(port, world.pods));
   return from.flatMap((peer) => on.map((port) => `${peer}${port}accept`));
 }
 
@@ -144,15 +144,13 @@ function isPeer({ podSelector, namespaceSelector }: Peer, pod: Pod, { policy, na
   return isInNamespace && (podSelector === undefined || isSelected(podSelector, pod.labels));
 }
 
-function compilePort({ protocol, port, endPort }: Port, { pods, policy }: PolicyWorld): string[] {
+function compilePort({ protocol, port, endPort }: Port, pods: readonly AddressedPod[]): string[] {
   const name = protocol.toLowerCase();
   if (port === undefined) return [`meta l4proto ${name} `];
   if (typeof port === "number") return [`${name} dport ${endPort === undefined ? port : `${port}-${endPort}`} `];
-  return pods
-    .filter((pod) => selects(policy, pod))
-    .flatMap((pod) =>
-      pod.namedPorts
-        .filter((named) => named.name === port && named.protocol === protocol)
-        .map((named) => `ip daddr ${pod.address} ${name} dport ${named.port} `),
-    );
+  return pods.flatMap(({ address, namedPorts }) =>
+    namedPorts
+      .filter((named) => named.name === port && named.protocol === protocol)
+      .map((named) => `ip daddr ${address} ${name} dport ${named.port} `),
+  );
 }

@@ -188,10 +188,16 @@ const ports: readonly Row[] = [
     drops: ["client -> web tcp/53"],
   },
   {
-    name: "a named port is the one that each pod calls so",
-    policies: [{ podSelector: {}, policyTypes: ["Ingress"], ingress: [{ ports: [{ port: "http" }] }] }],
+    name: "a named port is the one that each pod calls so, in the protocol that is meant",
+    policies: [
+      {
+        podSelector: {},
+        policyTypes: ["Ingress"],
+        ingress: [{ ports: [{ port: "http" }, { protocol: "UDP", port: "admin" }] }],
+      },
+    ],
     passes: ["guest -> web tcp/80", "guest -> db tcp/8000"],
-    drops: ["guest -> web tcp/8000", "guest -> db tcp/80", "guest -> client tcp/80", "guest -> web udp/80"],
+    drops: ["guest -> web tcp/8000", "guest -> db tcp/80", "guest -> client tcp/80", "guest -> web udp/8006"],
   },
   {
     name: "peers and ports of one rule must both hold",

@@ -19,7 +19,14 @@ const podOf = (namespace: string, name: string, about: { labels: object; address
   pod: {
     metadata: { namespace, name, labels: { ...about.labels } },
     spec: {
-      containers: [{ ports: about.http === undefined ? [] : [{ name: "http", containerPort: about.http }] }],
+      containers: [
+        {
+          ports: [
+            { name: "admin", containerPort: 8006 },
+            ...(about.http === undefined ? [] : [{ name: "http", containerPort: about.http }]),
+          ],
+        },
+      ],
     },
     status: { phase: "Running", podIP: about.address },
   },
