@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { Reflectors } from "@copepod/kube/cache/reflectors";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
-import { kubeconfigAccess } from "@copepod/kube/client/kubeconfig";
+import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
 import type { Resource } from "@copepod/kube/object";
 import { pino } from "pino";
@@ -39,8 +39,10 @@ const life = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => life.abort());
 
 const client = createKubeClient({
-  access: kubeconfigAccess({ files: [values.kubeconfig] }),
+  identity: kubeconfig({ files: [values.kubeconfig] }),
   userAgent: "copepod-network-policy/1",
+  clock: systemClock,
+  random: Math.random,
 });
 const reflectors = new Reflectors({ client, clock: systemClock, random: Math.random, log });
 const pods = reflectors.declare({ resource: podResource, transform: parsePod });

@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
+import type { Clock } from "../clock.ts";
 import { identityAgeMs } from "./limits.ts";
 
 /** Where the API server is, and how a connection to it is made. Another one means other sockets. */
@@ -22,56 +23,55 @@ export interface Endpoint {
 
 export interface Connection {
   readonly endpoint: Endpoint;
-  /** `Authorization` and what else says who calls. */
+  /** `authorization` and what else says who calls. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Reads all that a connection needs; with `anew` also what it remembers from plug-ins. */
+export type Identity = (anew: boolean) => Promise<Connection>;
+
 /**
- * Who the client is and where the server is, as of now. What lies in files is read again every `identityAgeMs`, so that a
- * rotated token, key or CA counts without a restart; when that fails, the last one counts on.
+ * The identity as of now: it is read again every `identityAgeMs`, so that a rotated token, key or CA counts without a
+ * restart. When that fails, the last one counts on.
  */
 export class Access {
-  readonly #load: (anew: boolean) => Promise<Connection>;
-  readonly #now: () => number;
+  readonly #read: Identity;
+  readonly #clock: Clock;
   #last: Connection | undefined;
-  #loadedAt = Number.NEGATIVE_INFINITY;
-  #loading: Promise<Connection> | undefined;
+  #freshUntil = Number.NEGATIVE_INFINITY;
+  #reading: Promise<Connection> | undefined;
   #anew = false;
 
-  /**
-   * @param load reads everything; with `anew` also what it remembers from plug-ins
-   * @param now milliseconds of a clock that only goes forward
-   */
-  constructor(load: (anew: boolean) => Promise<Connection>, now: () => number = () => performance.now()) {
-    this.#load = load;
-    this.#now = now;
+  constructor(read: Identity, clock: Clock) {
+    this.#read = read;
+    this.#clock = clock;
   }
 
   /** @throws CopepodError `clusterUnavailable` when it can't be read and never could */
   async current(): Promise<Connection> {
-    if (this.#last && this.#now() - this.#loadedAt < identityAgeMs) return this.#last;
-    this.#loading ??= this.#reload().finally(() => {
-      this.#loading = undefined;
+    if (this.#last && this.#clock.monotonic() < this.#freshUntil) return this.#last;
+    this.#reading ??= this.#readAgain().finally(() => {
+      this.#reading = undefined;
     });
-    return await this.#loading;
+    return await this.#reading;
   }
 
-  /** The server did not take this connection's identity: reads again at once, unless that has happened since. */
+  /** The server did not take this connection: the next one is read at once, unless that has happened since. */
   refuse(refused: Connection): void {
     if (this.#last !== refused) return;
     this.#anew = true;
-    this.#loadedAt = Number.NEGATIVE_INFINITY;
+    this.#freshUntil = Number.NEGATIVE_INFINITY;
   }
 
-  async #reload(): Promise<Connection> {
+  async #readAgain(): Promise<Connection> {
     const anew = this.#anew;
     this.#anew = false;
     try {
-      this.#last = keepEqual(this.#last, await this.#load(anew));
+      this.#last = keepEqual(this.#last, await this.#read(anew));
     } catch (error) {
       if (!this.#last) throw unreadable(error);
     }
-    this.#loadedAt = this.#now();
+    this.#freshUntil = this.#clock.monotonic() + identityAgeMs;
     return this.#last;
   }
 }
@@ -101,12 +101,12 @@ export interface InCluster {
 
 const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** The identity of the pod that the program runs in. */
-export function inClusterAccess({ host, port, folder = serviceAccountFolder }: InCluster): Access {
+/** The service account of the pod that the program runs in. */
+export function inCluster({ host, port, folder = serviceAccountFolder }: InCluster): Identity {
   const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-  return new Access(async () => {
-    const read = (file: string) => readFile(join(folder, file), "utf8");
+  const read = (file: string) => readFile(join(folder, file), "utf8");
+  return async () => {
     const [ca, token] = await Promise.all([read("ca.crt"), read("token")]);
     return { endpoint: { server, ca }, headers: { authorization: `Bearer ${token.trim()}` } };
-  });
+  };
 }

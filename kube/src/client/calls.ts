@@ -1,13 +1,13 @@
 import type { IncomingMessage } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
 import { backoffMs } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
+import { type Clock, pause } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { Access, Connection } from "./access.ts";
 import { readText } from "./body.ts";
 import type { CallOptions } from "./client.ts";
 import { Ending } from "./ending.ts";
-import { callBackoff, callTimeoutMs, maxAnswerBytes, maxStatusBytes } from "./limits.ts";
+import { callBackoff, callTimeoutMs, maxAnswerBytes, maxStatusBytes, silenceMs } from "./limits.ts";
 import type { ClientObserver } from "./observer.ts";
 import type { RateLimit } from "./rate.ts";
 import { retryAfterOf, toApiError } from "./status.ts";
@@ -26,6 +26,8 @@ interface CallsParts {
   readonly access: Access;
   readonly transport: Transport;
   readonly rate: RateLimit;
+  readonly clock: Clock;
+  readonly random: () => number;
   readonly observer: ClientObserver | undefined;
 }
 
@@ -39,48 +41,55 @@ export class Calls {
     this.#parts = parts;
   }
 
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
   /** @returns the parsed JSON of a success */
   async send(call: Call): Promise<unknown> {
     const { what, options } = call;
-    const timeoutMs = options.timeoutMs ?? callTimeoutMs;
-    using ending = this.begin(what, options.signal, timeoutMs);
+    using ending = this.begin(what, options.signal, options.timeoutMs ?? callTimeoutMs);
     for (let attempt = 1; ; attempt++) {
       const tried = await this.#try(call, ending);
       if ("text" in tried) return parse(what, tried.text);
       ending.lastError = tried.error;
-      const pauseMs = pauseAfter(call, tried, attempt);
+      const pauseMs = pauseAfter(call, tried, backoffMs(callBackoff, attempt, this.#parts.random()));
       if (pauseMs === undefined || pauseMs >= ending.leftMs) throw tried.error;
-      await ending.race((signal) => delay(pauseMs, undefined, { signal }));
+      await pause(this.clock, pauseMs, ending.signal);
     }
   }
 
-  /** One try without the rate limit. @returns a success, whose body is for the caller to read and to end */
-  async open({ what, request }: Pick<Call, "what" | "request">, ending: Ending): Promise<IncomingMessage> {
+  /** One try, beside the rate limit. @returns a success; its body is for the caller to read or to destroy */
+  async open(what: string, request: HttpRequest, ending: Ending): Promise<IncomingMessage> {
     const response = await this.#exchange(request, ending);
     if (isSuccess(response)) return response;
-    throw await refusalOf(what, response);
+    throw await this.#refusal(what, response);
   }
 
-  /** Whatever lives until its end, or that of the signal, the time or this object. */
+  /** @throws CopepodError `unavailable` when closed */
   begin(what: string, signal: AbortSignal | undefined, timeoutMs?: number): Ending {
-    if (this.#closed) throw closedError(what);
-    const ending = new Ending({ what, signal, timeoutMs, onDispose: () => this.#live.delete(ending) });
-    this.#live.add(ending);
-    return ending;
+    if (this.#closed) throw closed();
+    return new Ending({
+      what,
+      signal,
+      live: this.#live,
+      clock: this.clock,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    });
   }
 
   close(): void {
     this.#closed = true;
-    for (const ending of [...this.#live]) ending.end(closedError(ending.what));
+    for (const ending of this.#live) ending.end(closed());
     this.#parts.transport.close();
   }
 
   async #try({ what, request }: Call, ending: Ending): Promise<Tried> {
     try {
-      await this.#limit(request, ending);
+      await this.#waitForRate(request.method, ending);
       const response = await this.#exchange(request, ending);
-      if (!isSuccess(response)) return { error: await refusalOf(what, response), unsent: false };
-      return { text: await readText(response, maxAnswerBytes) };
+      if (!isSuccess(response)) return { error: await this.#refusal(what, response), unsent: false };
+      return { text: await readText(response, { clock: this.clock, silenceMs, maxBytes: maxAnswerBytes }) };
     } catch (error) {
       ending.signal.throwIfAborted();
       if (!(error instanceof ExchangeFailure)) throw error;
@@ -89,38 +98,42 @@ export class Calls {
     }
   }
 
-  async #limit(request: HttpRequest, ending: Ending): Promise<void> {
-    const waitedMs = await ending.race((signal) => this.#parts.rate.take(signal));
+  async #waitForRate(verb: string, { signal }: Ending): Promise<void> {
+    const { rate, access, observer } = this.#parts;
+    const waitedMs = await rate.take(signal);
     if (waitedMs === 0) return;
-    const { endpoint } = await this.#parts.access.current();
-    this.#parts.observer?.waited({
-      verb: request.method,
-      host: new URL(endpoint.server).host,
-      seconds: waitedMs / 1_000,
-    });
+    const { host } = new URL((await access.current()).endpoint.server);
+    observer?.waited({ verb, host, seconds: waitedMs / 1_000 });
   }
 
   /** A refused identity is read again, and the request sent again when that brought another one. */
   async #exchange(request: HttpRequest, ending: Ending): Promise<IncomingMessage> {
     const { access } = this.#parts;
-    const connection = await ending.race(() => access.current());
+    const connection = await ending.race(access.current());
     const response = await this.#exchangeOn(connection, request, ending);
     if (response.statusCode !== 401) return response;
     access.refuse(connection);
-    const renewed = await ending.race(() => access.current());
+    const renewed = await ending.race(access.current());
     if (renewed === connection) return response;
     response.resume();
     return await this.#exchangeOn(renewed, request, ending);
   }
 
-  async #exchangeOn(connection: Connection, request: HttpRequest, ending: Ending): Promise<IncomingMessage> {
+  async #exchangeOn(connection: Connection, request: HttpRequest, { signal }: Ending): Promise<IncomingMessage> {
+    const { access, transport } = this.#parts;
     try {
-      return await this.#parts.transport.exchange(connection, request, ending.signal);
+      return await transport.exchange(connection, request, signal);
     } catch (error) {
       // A certificate that does not fit may have been rotated: the next try must see the new one.
-      if (error instanceof ExchangeFailure && error.phase === "handshake") this.#parts.access.refuse(connection);
+      if (error instanceof ExchangeFailure && error.phase === "handshake") access.refuse(connection);
       throw error;
     }
+  }
+
+  async #refusal(what: string, response: IncomingMessage): Promise<ApiError> {
+    const text = await readText(response, { clock: this.clock, silenceMs, maxBytes: maxStatusBytes }).catch(() => "");
+    const retryAfterMs = retryAfterOf(response, this.clock.now());
+    return toApiError({ what, status: response.statusCode ?? 0, body: parseLeniently(text), retryAfterMs });
   }
 }
 
@@ -132,24 +145,14 @@ interface Failed {
 }
 
 /** @returns milliseconds until the next try; undefined when there must be none */
-function pauseAfter({ repeatable }: Call, { error, unsent }: Failed, attempt: number): number | undefined {
-  const backoff = backoffMs(callBackoff, attempt, Math.random());
+function pauseAfter({ repeatable }: Call, { error, unsent }: Failed, backoff: number): number | undefined {
   if (!(error instanceof ApiError)) return repeatable || unsent ? backoff : undefined;
   const mayRepeat = error.status === 429 || (repeatable && error.status >= 500);
-  return mayRepeat ? (error.retryAfterMs ?? backoff) : undefined;
+  // Not all clients at the same moment that the server has named.
+  return mayRepeat ? (error.retryAfterMs ?? 0) + backoff : undefined;
 }
 
 const isSuccess = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode < 300;
-
-async function refusalOf(what: string, response: IncomingMessage): Promise<ApiError> {
-  const retryAfterMs = retryAfterOf(response);
-  const body = await readText(response, maxStatusBytes).then(
-    (text) => parse(what, text),
-    () => undefined,
-  );
-  const status = response.statusCode ?? 500;
-  return toApiError({ what, status, body, ...(retryAfterMs !== undefined && { retryAfterMs }) });
-}
 
 function parse(what: string, text: string): unknown {
   try {
@@ -159,5 +162,13 @@ function parse(what: string, text: string): unknown {
   }
 }
 
-const closedError = (what: string): CopepodError =>
-  new CopepodError("unavailable", `${what}: the Kubernetes client is closed`);
+/** What stands between the client and the API server may answer in HTML. */
+function parseLeniently(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const closed = (): CopepodError => new CopepodError("unavailable", "the Kubernetes client is closed");

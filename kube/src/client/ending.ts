@@ -1,30 +1,32 @@
 import { CopepodError } from "@copepod/core/errors";
+import type { Clock } from "../clock.ts";
 
 interface EndingParts {
+  /** For the sentence of a time-out. */
   readonly what: string;
   readonly signal: AbortSignal | undefined;
-  readonly timeoutMs: number | undefined;
-  readonly onDispose: () => void;
+  readonly timeoutMs?: number;
+  readonly clock: Clock;
+  /** All that live: whoever owns it can end it through this set. */
+  readonly live: Set<Ending>;
 }
 
 /** When something has to end: by its caller's signal, by its time, or by whoever owns it. */
 export class Ending implements Disposable {
-  readonly what: string;
-  /** What a time-out then tells beside the time. */
-  lastError: CopepodError | undefined;
   readonly #controller = new AbortController();
-  readonly #callers: AbortSignal | undefined;
-  readonly #onDispose: () => void;
-  readonly #endsAt: number;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #parts: EndingParts;
+  readonly #startedAt: number;
+  readonly #stopTimer: () => void;
+  /** What a time-out tells beside the time. */
+  lastError: CopepodError | undefined;
 
-  constructor({ what, signal, timeoutMs, onDispose }: EndingParts) {
-    this.what = what;
-    this.#callers = signal;
-    this.#onDispose = onDispose;
-    this.#endsAt = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.end(this.#timeout(timeoutMs)), timeoutMs);
-    if (signal?.aborted) this.end(signal.reason);
+  constructor(parts: EndingParts) {
+    this.#parts = parts;
+    const { clock, signal, timeoutMs, live } = parts;
+    live.add(this);
+    this.#startedAt = clock.monotonic();
+    this.#stopTimer = timeoutMs === undefined ? () => {} : clock.after(timeoutMs, () => this.end(this.#timeout()));
+    if (signal?.aborted) this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort);
   }
 
@@ -33,36 +35,38 @@ export class Ending implements Disposable {
   }
 
   get leftMs(): number {
-    return this.#endsAt - performance.now();
+    const { clock, timeoutMs = Number.POSITIVE_INFINITY } = this.#parts;
+    return this.#startedAt + timeoutMs - clock.monotonic();
   }
 
   end(reason: unknown): void {
     this.#controller.abort(reason);
   }
 
-  /** Runs a step that knows the signal, or that nothing can end. @throws the reason of the end as soon as it comes */
-  async race<T>(step: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    this.signal.throwIfAborted();
+  /** For what can't be told to end: it goes on unheard. @throws the reason of the end as soon as it comes */
+  async race<T>(step: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
     const onAbort = () => reject(this.signal.reason);
     this.signal.addEventListener("abort", onAbort);
+    if (this.signal.aborted) onAbort();
     try {
-      return await Promise.race([step(this.signal), promise]);
+      return await Promise.race([step, promise]);
     } finally {
       this.signal.removeEventListener("abort", onAbort);
     }
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#callers?.removeEventListener("abort", this.#onAbort);
-    this.#onDispose();
+    this.#stopTimer();
+    this.#parts.live.delete(this);
+    this.#parts.signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  readonly #onAbort = () => this.end(this.#callers?.reason);
+  readonly #onAbort = () => this.end(this.#parts.signal?.reason);
 
-  #timeout(timeoutMs: number): CopepodError {
+  #timeout(): CopepodError {
+    const { what, timeoutMs } = this.#parts;
     const last = this.lastError ? `; the last try: ${this.lastError.message}` : "";
-    return new CopepodError("clusterUnavailable", `${this.what}: not done within ${timeoutMs} ms${last}`);
+    return new CopepodError("clusterUnavailable", `${what}: not done within ${timeoutMs} ms${last}`);
   }
 }

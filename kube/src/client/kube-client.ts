@@ -1,6 +1,8 @@
+import { CopepodError } from "@copepod/core/errors";
+import type { Clock } from "../clock.ts";
 import { ApiError, isNotFound } from "../errors.ts";
 import { apiVersionOf, type KubeObject, type ObjectName, type Resource } from "../object.ts";
-import type { Access } from "./access.ts";
+import { Access, type Identity } from "./access.ts";
 import { Calls } from "./calls.ts";
 import type {
   ApplyOptions,
@@ -18,128 +20,123 @@ import type {
 import { defaultRate, pageSize } from "./limits.ts";
 import { asObject, asPage } from "./objects.ts";
 import type { ClientObserver } from "./observer.ts";
-import { describeCall, pathOf, type Query, requireNamespace } from "./paths.ts";
+import { describeCall, type Place, pathOf, type Query } from "./paths.ts";
 import { type Rate, RateLimit } from "./rate.ts";
-import { Transport } from "./transport.ts";
+import { type HttpRequest, Transport } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
 
-export interface KubeClientOptions {
-  readonly access: Access;
+export interface KubeClientParts {
+  /** See `inCluster` and `kubeconfig`. */
+  readonly identity: Identity;
   /** Such as `copepod-operator/1.2.0`; what stands before the slash is the field manager of writes that name none. */
   readonly userAgent: string;
-  /** Of calls; watches don't count. 50 a second and 100 at once without it. */
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Of calls; watches don't count. `defaultRate` without it. */
   readonly rate?: Rate;
   readonly observer?: ClientObserver;
 }
 
-/** Nothing is connected before the first call. */
-export function createKubeClient({ access, userAgent, rate, observer }: KubeClientOptions): KubeClient {
-  const transport = new Transport(userAgent, observer);
-  const calls = new Calls({ access, transport, rate: new RateLimit(rate ?? defaultRate), observer });
-  return new HttpKubeClient(calls, userAgent.split("/")[0] ?? userAgent);
-}
+/** Nothing is read or connected before the first call. */
+export const createKubeClient = (parts: KubeClientParts): KubeClient => new HttpKubeClient(parts);
 
-type Patch = { readonly type: string; readonly body: unknown; readonly query: Query; readonly repeatable: boolean };
+interface Write {
+  readonly verb: string;
+  /** For sentences, where the path has no name. */
+  readonly name?: string | undefined;
+  readonly method: HttpRequest["method"];
+  readonly type: string;
+  readonly body: unknown;
+  readonly query?: Query;
+  readonly repeatable: boolean;
+}
 
 class HttpKubeClient implements KubeClient {
   readonly #calls: Calls;
   readonly #fieldManager: string;
 
-  constructor(calls: Calls, fieldManager: string) {
-    this.#calls = calls;
-    this.#fieldManager = fieldManager;
+  constructor({ identity, userAgent, clock, random, rate = defaultRate, observer }: KubeClientParts) {
+    this.#fieldManager = userAgent.split("/")[0] ?? userAgent;
+    this.#calls = new Calls({
+      access: new Access(identity, clock),
+      transport: new Transport({ userAgent, clock, observer }),
+      rate: new RateLimit(rate, clock),
+      clock,
+      random,
+      observer,
+    });
   }
 
   async get(
     resource: Resource,
     name: ObjectName,
-    options: CallOptions & { readonly subresource?: string } = {},
+    { subresource, ...options }: CallOptions & { readonly subresource?: string } = {},
   ): Promise<KubeObject> {
-    requireNamespace(resource, name);
-    const parts = { ...name, subresource: options.subresource };
-    const what = describeCall("get", resource, parts);
-    const request = { method: "GET", path: pathOf(resource, parts) } as const;
-    return asObject(what, await this.#calls.send({ what, request, repeatable: true, options }));
+    const place = { ...name, subresource };
+    requireNamespace(resource, place);
+    const what = describeCall("get", resource, place);
+    return asObject(what, await this.#read(what, pathOf(resource, place, {}), options));
   }
 
   async page(resource: Resource, options: PageOptions = {}): Promise<Page> {
-    const { namespace, limit = pageSize, continueToken } = options;
+    const { namespace, limit = pageSize, continueToken, resourceVersion, resourceVersionMatch } = options;
     const what = describeCall("list", resource, { namespace });
-    const query = {
-      ...selectors(options),
-      limit,
-      continue: continueToken,
-      resourceVersion: options.resourceVersion,
-      resourceVersionMatch: options.resourceVersionMatch,
-    };
-    const request = { method: "GET", path: pathOf(resource, { namespace, query }) } as const;
-    return asPage(what, resource, await this.#calls.send({ what, request, repeatable: true, options }));
+    const query = { ...selectors(options), limit, continue: continueToken, resourceVersion, resourceVersionMatch };
+    return asPage(what, resource, await this.#read(what, pathOf(resource, { namespace }, query), options));
   }
 
   async *list(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page> {
-    let continueToken: string | undefined;
-    do {
-      const page = await this.page(resource, { ...options, ...(continueToken && { continueToken }) });
+    let page = await this.page(resource, options);
+    yield page;
+    while (page.continueToken !== undefined) {
+      page = await this.page(resource, { ...options, continueToken: page.continueToken });
       yield page;
-      continueToken = page.continueToken;
-    } while (continueToken !== undefined);
+    }
   }
 
-  watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent> {
-    const { namespace, resourceVersion, timeoutSeconds, inactivityMs, signal } = options;
+  watch(
+    resource: Resource,
+    { namespace, resourceVersion, timeoutSeconds, ...options }: WatchOptions,
+  ): AsyncIterable<WatchEvent> {
     const query = {
       ...selectors(options),
-      watch: true,
-      allowWatchBookmarks: true,
-      resourceVersion,
-      timeoutSeconds: Math.ceil(timeoutSeconds),
+      ...{ watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds: Math.ceil(timeoutSeconds) },
     };
-    const path = pathOf(resource, { namespace, query });
-    return watchEvents(this.#calls, {
-      what: describeCall("watch", resource, { namespace }),
-      path,
-      inactivityMs,
-      signal,
-    });
+    const what = describeCall("watch", resource, { namespace });
+    return watchEvents(this.#calls, { what, path: pathOf(resource, { namespace }, query), ...options });
   }
 
   async create(
     resource: Resource,
     object: KubeObject,
-    options: CallOptions & { readonly subresource?: string; readonly dryRun?: boolean } = {},
-  ): Promise<KubeObject> {
-    const { namespace, name } = object.metadata;
-    const { subresource, dryRun } = options;
-    const what = describeCall("create", resource, {
-      namespace,
-      name: name ?? object.metadata.generateName,
+    {
       subresource,
-    });
-    requireNamespace(resource, { name: name ?? "", ...(namespace !== undefined && { namespace }) });
+      dryRun,
+      ...options
+    }: CallOptions & { readonly subresource?: string; readonly dryRun?: boolean } = {},
+  ): Promise<KubeObject> {
+    const { namespace, generateName, name = generateName } = object.metadata;
     // A subresource belongs to an object, which its path then names; and it is of another kind than the object.
-    const place = subresource === undefined ? { namespace } : { namespace, name: name ?? "", subresource };
-    const query = { ...this.#writes(), dryRun: dryRun ? "All" : undefined };
-    const text = JSON.stringify(subresource === undefined ? withKind(resource, object) : object);
-    const request = {
-      method: "POST",
-      path: pathOf(resource, { ...place, query }),
-      body: { type: "application/json", text },
-    } as const;
-    return asObject(what, await this.#calls.send({ what, request, repeatable: false, options }));
+    const [place, body] =
+      subresource === undefined
+        ? [{ namespace }, withKind(resource, object)]
+        : [{ namespace, name: name ?? "", subresource }, object];
+    const query = { dryRun: dryRun ? "All" : undefined };
+    const type = "application/json";
+    const write = { verb: "create", name, method: "POST", type, body, query, repeatable: false } as const;
+    return await this.#write(resource, place, write, options);
   }
 
-  async mergePatch(resource: Resource, target: Target, patch: object, options: CallOptions = {}): Promise<KubeObject> {
+  async mergePatch(resource: Resource, target: Target, patch: object, options?: CallOptions): Promise<KubeObject> {
     const { uid, resourceVersion } = target;
-    const metadata = "metadata" in patch && typeof patch.metadata === "object" ? patch.metadata : undefined;
-    const body =
-      uid === undefined && resourceVersion === undefined
-        ? patch
-        : { ...patch, metadata: { ...metadata, uid, resourceVersion } };
-    const type = "application/merge-patch+json";
+    const metadata = "metadata" in patch && typeof patch.metadata === "object" ? patch.metadata : {};
+    const isBound = uid !== undefined || resourceVersion !== undefined;
+    const body = isBound ? { ...patch, metadata: { ...metadata, uid, resourceVersion } } : patch;
     return await this.#patch(
       resource,
       target,
-      { type, body, query: this.#writes(), repeatable: resourceVersion !== undefined },
+      { type: "merge-patch+json", body, repeatable: resourceVersion !== undefined },
       options,
     );
   }
@@ -148,59 +145,50 @@ class HttpKubeClient implements KubeClient {
     resource: Resource,
     target: Target,
     patch: readonly JsonPatchOperation[],
-    options: CallOptions = {},
+    options?: CallOptions,
   ): Promise<KubeObject> {
-    const preconditions = (["uid", "resourceVersion"] as const).flatMap((field) =>
-      target[field] === undefined ? [] : [{ op: "replace", path: `/metadata/${field}`, value: target[field] }],
-    );
+    const bound = (["uid", "resourceVersion"] as const).filter((field) => target[field] !== undefined);
+    // Not `test`: the API server answers a failed one like a wrong patch, and a replaced one like a conflict.
+    const body = [
+      ...bound.map((field) => ({ op: "replace", path: `/metadata/${field}`, value: target[field] })),
+      ...patch,
+    ];
     const repeatable = target.resourceVersion !== undefined || patch.some(({ op }) => op === "test");
-    const type = "application/json-patch+json";
-    return await this.#patch(
-      resource,
-      target,
-      { type, body: [...preconditions, ...patch], query: this.#writes(), repeatable },
-      options,
-    );
+    return await this.#patch(resource, target, { type: "json-patch+json", body, repeatable }, options);
   }
 
-  async apply(resource: Resource, object: KubeObject, options: ApplyOptions): Promise<KubeObject> {
+  async apply(
+    resource: Resource,
+    object: KubeObject,
+    { fieldManager, force, subresource, ...options }: ApplyOptions,
+  ): Promise<KubeObject> {
     const { namespace, name = "" } = object.metadata;
-    const { fieldManager, force, subresource } = options;
-    const target = { name, ...(namespace !== undefined && { namespace }), ...(subresource && { subresource }) };
-    return await this.#patch(
-      resource,
-      target,
-      {
-        // JSON is YAML.
-        type: "application/apply-patch+yaml",
-        body: withKind(resource, object),
-        query: { ...this.#writes(), fieldManager, force },
-        repeatable: true,
-      },
-      options,
-    );
+    const place = { namespace, name, subresource };
+    const body = withKind(resource, object);
+    // JSON is YAML.
+    const type = "application/apply-patch+yaml";
+    const write = {
+      verb: "apply",
+      method: "PATCH",
+      type,
+      body,
+      query: { fieldManager, force },
+      repeatable: true,
+    } as const;
+    return await this.#write(resource, place, write, options);
   }
 
-  async delete(resource: Resource, target: Target, options: DeleteOptions = {}): Promise<void> {
-    requireNamespace(resource, target);
-    const { uid, resourceVersion } = target;
-    const what = describeCall("delete", resource, target);
-    const { gracePeriodSeconds, propagationPolicy } = options;
+  async delete(
+    resource: Resource,
+    { uid, resourceVersion, ...place }: Target,
+    { gracePeriodSeconds, propagationPolicy, ...options }: DeleteOptions = {},
+  ): Promise<void> {
+    const preconditions = { uid, resourceVersion };
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions, gracePeriodSeconds, propagationPolicy };
     const repeatable = uid !== undefined || resourceVersion !== undefined;
-    const text = JSON.stringify({
-      apiVersion: "v1",
-      kind: "DeleteOptions",
-      preconditions: { uid, resourceVersion },
-      gracePeriodSeconds,
-      propagationPolicy,
-    });
-    const request = {
-      method: "DELETE",
-      path: pathOf(resource, target),
-      body: { type: "application/json", text },
-    } as const;
+    const write = { verb: "delete", method: "DELETE", type: "application/json", body, repeatable } as const;
     try {
-      await this.#calls.send({ what, request, repeatable, options });
+      await this.#write(resource, place, write, options);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -210,37 +198,32 @@ class HttpKubeClient implements KubeClient {
     this.#calls.close();
   }
 
+  async #read(what: string, path: string, options: CallOptions): Promise<unknown> {
+    return await this.#calls.send({ what, request: { method: "GET", path }, repeatable: true, options });
+  }
+
   async #patch(
     resource: Resource,
-    target: Target,
-    { type, body, query, repeatable }: Patch,
-    options: CallOptions,
+    { namespace, name, subresource, uid }: Target,
+    { type, ...patch }: Pick<Write, "type" | "body" | "repeatable">,
+    options?: CallOptions,
   ): Promise<KubeObject> {
-    requireNamespace(resource, target);
-    const { namespace, name, subresource } = target;
-    const parts = { namespace, name, subresource };
-    const what = describeCall(type === "application/apply-patch+yaml" ? "apply" : "patch", resource, parts);
-    const request = {
-      method: "PATCH",
-      path: pathOf(resource, { ...parts, query }),
-      body: { type, text: JSON.stringify(body) },
-    } as const;
+    const write = { verb: "patch", method: "PATCH", type: `application/${type}`, ...patch } as const;
     try {
-      return asObject(what, await this.#calls.send({ what, request, repeatable, options }));
+      return await this.#write(resource, { namespace, name, subresource }, write, options);
     } catch (error) {
-      throw target.uid === undefined ? error : anotherUid(error);
+      throw uid === undefined ? error : anotherUid(error);
     }
   }
 
-  #writes(): Query {
-    return { fieldManager: this.#fieldManager, fieldValidation: "Strict" };
+  async #write(resource: Resource, place: Place, write: Write, options: CallOptions = {}): Promise<KubeObject> {
+    requireNamespace(resource, place);
+    const { verb, name, method, type, body, query, repeatable } = write;
+    const what = describeCall(verb, resource, { name, ...place });
+    const path = pathOf(resource, place, { fieldManager: this.#fieldManager, fieldValidation: "Strict", ...query });
+    const request = { method, path, body: { type, text: JSON.stringify(body) } };
+    return asObject(what, await this.#calls.send({ what, request, repeatable, options }));
   }
-}
-
-/** For the API server a patch with another uid is an invalid change; a delete with one is a conflict, which it is here too. */
-function anotherUid(error: unknown): unknown {
-  const isUid = error instanceof ApiError && error.causes.some(({ field }) => field === "metadata.uid");
-  return isUid ? new ApiError(error.message, { status: 409, reason: "Conflict", causes: error.causes }) : error;
 }
 
 const selectors = ({ labelSelector, fieldSelector }: ListOptions): Query => ({ labelSelector, fieldSelector });
@@ -250,3 +233,14 @@ const withKind = (resource: Resource, object: KubeObject): KubeObject => ({
   kind: resource.kind,
   ...object,
 });
+
+function requireNamespace({ namespaced, plural }: Resource, { namespace, name = "" }: Place): void {
+  if (!namespaced || namespace !== undefined) return;
+  throw new CopepodError("invalid", `${plural} ${name} has no namespace, though ${plural} are namespaced; name it`);
+}
+
+/** For the API server a patch with another uid is an invalid change, and a delete with one a conflict. Here both are that. */
+function anotherUid(error: unknown): unknown {
+  const isUid = error instanceof ApiError && error.causes.some(({ field }) => field === "metadata.uid");
+  return isUid ? new ApiError(error.message, { status: 409, reason: "Conflict", causes: error.causes }) : error;
+}

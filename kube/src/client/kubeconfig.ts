@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { RequestOptions } from "node:https";
 import { CopepodError } from "@copepod/core/errors";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { Access, type Connection } from "./access.ts";
+import type { Connection, Identity } from "./access.ts";
 
 export interface KubeconfigSource {
   /** The first file that names a cluster, user or context counts, as for kubectl. */
@@ -11,17 +11,17 @@ export interface KubeconfigSource {
   readonly context?: string;
 }
 
-/** The identity of a kubeconfig: certificates, tokens, passwords, exec plug-ins, OIDC, HTTP proxies. */
-export function kubeconfigAccess(source: KubeconfigSource): Access {
+/** The identity of a kubeconfig: certificates, tokens, passwords, exec plug-ins, OIDC; straight or through an HTTP proxy. */
+export function kubeconfig(source: KubeconfigSource): Identity {
   let kept: { readonly text: string; readonly config: KubeConfig } | undefined;
-  return new Access(async (anew) => {
+  return async (anew) => {
     const text = (await Promise.all(source.files.map((file) => readFile(file, "utf8")))).join("\n");
     // A plug-in's credentials live in the KubeConfig, which must stay for them; all else is read anew.
     const stays = kept?.text === text && !anew && hasPlugin(kept.config);
     const config = stays && kept ? kept.config : await load(source);
     kept = { text, config };
     return await connectionOf(config);
-  });
+  };
 }
 
 async function load({ files, context }: KubeconfigSource): Promise<KubeConfig> {
@@ -68,7 +68,7 @@ async function connectionOf(config: KubeConfig): Promise<Connection> {
   const { ca, cert, key, servername } = options;
   return {
     endpoint: {
-      server: cluster.server.replace(/\/+$/, ""),
+      server: cluster.server,
       ...(ca && { ca: String(ca) }),
       ...(cert && { cert: String(cert) }),
       ...(key && { key: String(key) }),

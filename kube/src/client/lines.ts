@@ -1,7 +1,4 @@
-/** The rest of a stream that ended within a line, or a line beyond the bound. */
-export class BrokenLine extends Error {
-  override readonly name = "BrokenLine";
-}
+import { ExchangeFailure } from "./transport.ts";
 
 const newline = 0x0a;
 
@@ -16,7 +13,7 @@ export class LineDecoder {
     this.#maxBytes = maxBytes;
   }
 
-  /** @returns the lines that end in this chunk, without the empty ones. @throws BrokenLine */
+  /** @returns the lines that end in this chunk, without the empty ones. @throws ExchangeFailure for one that is too long */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
     let from = 0;
@@ -29,22 +26,23 @@ export class LineDecoder {
     return lines;
   }
 
-  /** @throws BrokenLine when the stream has ended within a line */
+  /** @throws ExchangeFailure when the stream has ended within a line */
   end(): void {
-    if (this.#bytes > 0) throw new BrokenLine("the stream was cut in the middle of a line");
+    if (this.#bytes > 0) throw broken("the answer was cut in the middle of a line");
   }
 
   #keep(part: Buffer): void {
-    if (part.length === 0) return;
     this.#bytes += part.length;
-    if (this.#bytes > this.#maxBytes) throw new BrokenLine(`a line is longer than ${this.#maxBytes} bytes`);
-    this.#parts.push(part);
+    if (this.#bytes > this.#maxBytes) throw broken(`a line of the answer is longer than ${this.#maxBytes} bytes`);
+    if (part.length > 0) this.#parts.push(part);
   }
 
   #take(): string {
-    const line = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts, this.#bytes);
+    const line = Buffer.concat(this.#parts, this.#bytes).toString("utf8");
     this.#parts = [];
     this.#bytes = 0;
-    return line?.toString("utf8") ?? "";
+    return line;
   }
 }
+
+const broken = (message: string) => new ExchangeFailure(message, { phase: "sent" });

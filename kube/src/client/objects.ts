@@ -5,32 +5,26 @@ import type { Page } from "./client.ts";
 /** By hand and not by a schema: a schema would copy each of thousands of objects. */
 export const isKubeObject = (value: unknown): value is KubeObject => isRecord(value) && isRecord(value.metadata);
 
+/** @throws CopepodError `clusterUnavailable` */
 export function asObject(what: string, value: unknown): KubeObject {
   if (isKubeObject(value)) return value;
   throw new CopepodError("clusterUnavailable", `${what}: the answer is not a Kubernetes object`);
 }
 
-/** The items of a list lack their kind where the API server deems it evident; they get it, so that all objects look alike. */
+/** The API server leaves the kind out of most lists' items; they get it here, so that all objects look alike. */
 export function asPage(what: string, resource: Resource, value: unknown): Page {
-  const { items, resourceVersion, continueToken } = readList(value);
+  const { metadata, items } = asObject(what, value);
+  const { resourceVersion, continue: continueToken } = { continue: undefined, ...metadata };
   if (!Array.isArray(items) || typeof resourceVersion !== "string") {
     throw new CopepodError("clusterUnavailable", `${what}: the answer is not a list`);
   }
   const apiVersion = apiVersionOf(resource);
-  const page: KubeObject[] = items.map((item) => {
+  const objects = items.map((item) => {
     const object = asObject(what, item);
     return object.kind === undefined ? { apiVersion, kind: resource.kind, ...object } : object;
   });
-  return { items: page, resourceVersion, ...(continueToken && { continueToken }) };
-}
-
-function readList(value: unknown) {
-  const metadata = isRecord(value) && isRecord(value.metadata) ? value.metadata : {};
-  return {
-    items: isRecord(value) ? value.items : undefined,
-    resourceVersion: metadata.resourceVersion,
-    continueToken: typeof metadata.continue === "string" ? metadata.continue : "",
-  };
+  const isLast = typeof continueToken !== "string" || continueToken === "";
+  return { items: objects, resourceVersion, ...(!isLast && { continueToken }) };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { type Clock, pause } from "../clock.ts";
 
 export interface Rate {
   /** On average. */
@@ -10,37 +10,33 @@ export interface Rate {
 /** A token bucket. Whoever comes when it is empty waits in the order of coming. */
 export class RateLimit {
   readonly #rate: Rate;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #tokens: number;
   #filledAt: number;
 
-  /** @param now milliseconds of a clock that only goes forward */
-  constructor(rate: Rate, now: () => number = () => performance.now()) {
+  constructor(rate: Rate, clock: Clock) {
     this.#rate = rate;
-    this.#now = now;
+    this.#clock = clock;
     this.#tokens = rate.burst;
-    this.#filledAt = now();
+    this.#filledAt = clock.monotonic();
+  }
+
+  /** @returns milliseconds that it took. Who is aborted meanwhile gives the token back. @throws the signal's reason */
+  async take(signal: AbortSignal): Promise<number> {
+    const waitMs = this.#reserve();
+    if (waitMs === 0) return 0;
+    await pause(this.#clock, waitMs, signal);
+    if (signal.aborted) this.#tokens++;
+    signal.throwIfAborted();
+    return waitMs;
   }
 
   /** Takes a token, also one of the future. @returns milliseconds until it is there */
-  reserve(): number {
-    const now = this.#now();
+  #reserve(): number {
+    const now = this.#clock.monotonic();
     const { perSecond, burst } = this.#rate;
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAt) * perSecond) / 1_000) - 1;
     this.#filledAt = now;
     return this.#tokens >= 0 ? 0 : (-this.#tokens * 1_000) / perSecond;
-  }
-
-  /** @returns milliseconds that it took. A token that was not waited for goes back. */
-  async take(signal: AbortSignal): Promise<number> {
-    const waitMs = this.reserve();
-    if (waitMs === 0) return 0;
-    try {
-      await delay(waitMs, undefined, { signal });
-    } catch (error) {
-      this.#tokens++;
-      throw error;
-    }
-    return waitMs;
   }
 }

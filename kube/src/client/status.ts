@@ -4,14 +4,13 @@ import { ApiError } from "../errors.ts";
 import { maxMessageLength, maxRetryAfterMs } from "./limits.ts";
 
 const statusSchema = z.object({
-  kind: z.literal("Status"),
-  message: z.string().default(""),
+  message: z.string().optional(),
   reason: z.string().default(""),
-  code: z.number().int().optional(),
+  code: z.int().optional(),
   details: z
     .object({
       causes: z.array(z.object({ field: z.string().default(""), message: z.string().default("") })).default([]),
-      retryAfterSeconds: z.number().nonnegative().optional(),
+      retryAfterSeconds: z.number().positive().optional(),
     })
     .optional(),
 });
@@ -22,31 +21,30 @@ export interface Refusal {
   /** HTTP status; that of the Status object counts without it. */
   readonly status?: number;
   readonly body: unknown;
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The error of an answer that is not a success, or of an ERROR event. */
 export function toApiError({ what, status, body, retryAfterMs }: Refusal): ApiError {
-  const parsed = statusSchema.safeParse(body);
-  const said = parsed.success ? parsed.data : undefined;
-  const code = status ?? said?.code ?? 500;
-  const seconds = said?.details?.retryAfterSeconds;
-  const pauseMs = retryAfterMs ?? (seconds ? boundPause(seconds * 1_000) : undefined);
-  const sentence = said?.message.slice(0, maxMessageLength) || "the API server gave no reason";
-  return new ApiError(`${what}: ${sentence} (HTTP ${code})`, {
-    status: code,
-    reason: said?.reason ?? "",
-    causes: said?.details?.causes ?? [],
+  const { message, reason, code, details } = statusSchema.safeParse(body).data ?? { reason: "" };
+  const number = status ?? code ?? 500;
+  const seconds = details?.retryAfterSeconds;
+  const pauseMs = retryAfterMs ?? (seconds === undefined ? undefined : bounded(seconds * 1_000));
+  const sentence = message?.slice(0, maxMessageLength) || "the API server gave no reason";
+  return new ApiError(`${what}: ${sentence} (HTTP ${number})`, {
+    status: number,
+    reason,
+    causes: details?.causes ?? [],
     ...(pauseMs !== undefined && { retryAfterMs: pauseMs }),
   });
 }
 
 /** `Retry-After`: seconds or a date. @returns milliseconds from now on, bounded; undefined when it says nothing */
-export function retryAfterOf({ headers }: Pick<IncomingMessage, "headers">, nowMs = Date.now()): number | undefined {
+export function retryAfterOf({ headers }: Pick<IncomingMessage, "headers">, nowMs: number): number | undefined {
   const value = headers["retry-after"]?.trim();
   if (!value) return undefined;
   const ms = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - nowMs;
-  return Number.isNaN(ms) ? undefined : boundPause(ms);
+  return Number.isNaN(ms) ? undefined : bounded(ms);
 }
 
-const boundPause = (ms: number): number => Math.min(Math.max(ms, 0), maxRetryAfterMs);
+const bounded = (ms: number): number => Math.min(Math.max(ms, 0), maxRetryAfterMs);

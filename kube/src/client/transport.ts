@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
+import type { Clock } from "../clock.ts";
 import type { Connection, Endpoint } from "./access.ts";
 import { connectTimeoutMs, idleSocketMs, maxCallSockets, silenceMs } from "./limits.ts";
 import type { ClientObserver } from "./observer.ts";
@@ -13,6 +14,9 @@ export interface HttpRequest {
   readonly watch?: boolean;
 }
 
+/** How far an exchange came. Before `sent`, the server has surely not seen the request. */
+type Phase = "connect" | "handshake" | "sent";
+
 /** No status line came, or the body was cut. Its text names no header. */
 export class ExchangeFailure extends Error {
   override readonly name = "ExchangeFailure";
@@ -24,21 +28,22 @@ export class ExchangeFailure extends Error {
   }
 }
 
-/** How far it came. Before `sent`, the server has surely not seen the request. */
-type Phase = "connect" | "handshake" | "sent";
+export interface TransportParts {
+  readonly userAgent: string;
+  readonly clock: Clock;
+  readonly observer: ClientObserver | undefined;
+}
 
 /**
  * HTTP exchanges over kept connections. Watches don't count among those of the calls, so they can't starve them. A changed
  * endpoint (another CA, another client certificate) gets new sockets; the old ones end with what they carry.
  */
 export class Transport {
-  readonly #userAgent: string;
-  readonly #observer: ClientObserver | undefined;
+  readonly #parts: TransportParts;
   #pools: Pools | undefined;
 
-  constructor(userAgent: string, observer: ClientObserver | undefined) {
-    this.#userAgent = userAgent;
-    this.#observer = observer;
+  constructor(parts: TransportParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -47,18 +52,21 @@ export class Transport {
    */
   async exchange(connection: Connection, request: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
     signal.throwIfAborted();
-    const { endpoint } = connection;
-    const pools = this.#poolsFor(endpoint);
-    const startedAt = performance.now();
-    const report = (code: string) =>
-      this.#observer?.exchanged({
-        method: request.method,
-        host: pools.url.host,
-        code,
-        seconds: (performance.now() - startedAt) / 1_000,
-      });
+    const { clock, observer, userAgent } = this.#parts;
+    const pools = this.#poolsFor(connection.endpoint);
+    const { method, body } = request;
+    const headers = {
+      ...connection.headers,
+      accept: "application/json",
+      "user-agent": userAgent,
+      ...(body && { "content-type": body.type, "content-length": Buffer.byteLength(body.text) }),
+    };
+    const startedAt = clock.monotonic();
+    const report = (code: string) => {
+      observer?.exchanged({ method, host: pools.url.host, code, seconds: (clock.monotonic() - startedAt) / 1_000 });
+    };
     try {
-      const response = await send(pools, this.#optionsFor(pools, connection, request), { request, signal });
+      const response = await send(pools, request, { headers, signal, clock });
       report(String(response.statusCode));
       return response;
     } catch (error) {
@@ -72,24 +80,6 @@ export class Transport {
   close(): void {
     this.#pools?.calls.destroy();
     this.#pools?.watches.destroy();
-    this.#pools = undefined;
-  }
-
-  #optionsFor({ url, secure, calls, watches }: Pools, connection: Connection, request: HttpRequest) {
-    const { body } = request;
-    return {
-      agent: request.watch ? watches : calls,
-      host: url.hostname,
-      port: url.port || (secure ? 443 : 80),
-      method: request.method,
-      path: url.pathname.replace(/\/$/, "") + request.path,
-      headers: {
-        ...connection.headers,
-        accept: "application/json",
-        "user-agent": this.#userAgent,
-        ...(body && { "content-type": body.type, "content-length": Buffer.byteLength(body.text) }),
-      },
-    };
   }
 
   #poolsFor(endpoint: Endpoint): Pools {
@@ -103,24 +93,23 @@ export class Transport {
 interface Pools {
   readonly endpoint: Endpoint;
   readonly url: URL;
-  readonly secure: boolean;
   readonly calls: http.Agent;
   readonly watches: http.Agent;
 }
 
+const isSecure = (url: URL): boolean => url.protocol === "https:";
+
 function openPools(endpoint: Endpoint): Pools {
   const { ca, cert, key, servername, insecure, proxyUrl } = endpoint;
   const url = new URL(endpoint.server);
-  const secure = url.protocol === "https:";
   const shared = {
     ...(proxyUrl && { proxyEnv: { http_proxy: proxyUrl, https_proxy: proxyUrl } }),
-    ...(secure && { ca, cert, key, ...(servername && { servername }), rejectUnauthorized: !insecure }),
+    ...(isSecure(url) && { ca, cert, key, ...(servername && { servername }), rejectUnauthorized: !insecure }),
   };
-  const { Agent } = secure ? https : http;
+  const { Agent } = isSecure(url) ? https : http;
   return {
     endpoint,
     url,
-    secure,
     calls: new Agent({ ...shared, keepAlive: true, maxSockets: maxCallSockets, timeout: idleSocketMs }),
     watches: new Agent(shared),
   };
@@ -129,49 +118,58 @@ function openPools(endpoint: Endpoint): Pools {
 /** Ends the unused connections now and the others after what they carry. */
 function retire({ calls }: Pools): void {
   calls.maxFreeSockets = 0;
-  for (const sockets of Object.values(calls.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  for (const socket of Object.values(calls.freeSockets).flat()) socket?.destroy();
 }
 
-function send(
-  { secure }: Pools,
-  options: https.RequestOptions,
-  { request: { body }, signal }: { readonly request: HttpRequest; readonly signal: AbortSignal },
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const request = (secure ? https : http).request({ ...options, signal });
-    let phase: Phase = "connect";
-    const silence = setTimeout(() => request.destroy(new Error(`no answer within ${silenceMs} ms`)), silenceMs);
-    let connecting: NodeJS.Timeout | undefined;
-    const settle = () => {
-      clearTimeout(silence);
-      clearTimeout(connecting);
-    };
-    const onOpen = () => {
-      phase = "sent";
-      clearTimeout(connecting);
-    };
-    request.once("socket", (socket) => {
-      if (request.reusedSocket) return onOpen();
-      const late = new Error(`no connection within ${connectTimeoutMs} ms`);
-      connecting = setTimeout(() => request.destroy(late), connectTimeoutMs);
-      if (secure) socket.once("connect", () => (phase = "handshake"));
-      socket.once(secure ? "secureConnect" : "connect", onOpen);
-    });
-    request.once("response", (response) => {
-      settle();
-      resolve(response);
-    });
-    // Stays for the life of the request: a late error after the response must not become an uncaught one.
-    request.on("error", (error) => {
-      settle();
-      reject(new ExchangeFailure(describe(error), { phase, cause: error }));
-    });
-    request.end(body?.text);
+interface Sending {
+  readonly headers: http.OutgoingHttpHeaders;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending: Sending): Promise<IncomingMessage> {
+  const { headers, signal, clock } = sending;
+  const { url, calls, watches } = pools;
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const request = (isSecure(url) ? https : http).request({
+    ...{ agent: watch ? watches : calls, host: url.hostname, port: url.port || (isSecure(url) ? 443 : 80) },
+    ...{ method, path: url.pathname.replace(/\/+$/, "") + path, headers, signal },
   });
+  const fail = (what: string, ms: number) => clock.after(ms, () => request.destroy(new Error(`${what} in ${ms} ms`)));
+  let phase: Phase = "connect";
+  let stopConnecting = () => {};
+  const stopSilence = fail("no answer", silenceMs);
+  const onOpen = () => {
+    phase = "sent";
+    stopConnecting();
+  };
+  const onEnd = () => {
+    stopConnecting();
+    stopSilence();
+  };
+  request.once("socket", (socket) => {
+    if (request.reusedSocket) return onOpen();
+    stopConnecting = fail("no connection", connectTimeoutMs);
+    if (isSecure(url)) {
+      socket.once("connect", () => {
+        phase = "handshake";
+      });
+    }
+    socket.once(isSecure(url) ? "secureConnect" : "connect", onOpen);
+  });
+  request.once("response", (response) => {
+    onEnd();
+    resolve(response);
+  });
+  // Stays for the life of the request: an error after the response must not become an uncaught one.
+  request.on("error", (error) => {
+    onEnd();
+    reject(new ExchangeFailure(describe(error), { phase, cause: error }));
+  });
+  request.end(body?.text);
+  return promise;
 }
 
-function describe(error: Error): string {
-  // Several addresses of one host fail with an error that has only parts.
-  const first = error instanceof AggregateError ? error.errors[0] : error;
-  return first instanceof Error ? first.message : error.message;
-}
+/** Several addresses of one host fail with an error that has only parts. */
+const describe = (error: Error): string =>
+  error instanceof AggregateError ? error.errors.map(({ message }) => message).join(", ") : error.message;
