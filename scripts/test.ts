@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { repositoryRoot } from "./repository.ts";
+import { join } from "node:path";
+import { readText, repositoryRoot } from "./repository.ts";
 import { planTests } from "./test-files.ts";
 
 /** Test files at the same time: the whole-system tests start many processes of their own. */
@@ -11,13 +12,19 @@ if (files.length === 0) {
   process.stderr.write("no test file matches; give globs or folders such as crds or 'router/**/*.test.ts'\n");
   process.exitCode = 1;
 } else {
-  process.exitCode = await run([
+  if (files.some(needsApiServer)) process.exitCode = await run([join(repositoryRoot, "e2e/prepare.ts")]);
+  process.exitCode ||= await run([
     "--test",
     `--test-concurrency=${concurrency}`,
     "--test-reporter=spec",
     ...options,
     ...files,
   ]);
+}
+
+/** Its programs may have to be built first, which takes minutes and has to show. */
+function needsApiServer(file: string): boolean {
+  return readText(repositoryRoot, file).includes("controlPlaneGate");
 }
 
 function run(args: readonly string[]): Promise<number> {
