@@ -196,14 +196,13 @@ export class Reflector<T> {
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     const { log, clock, observer } = this.#deps;
-    const message = error instanceof Error ? error.message : String(error);
-    const isFirst = this.#lastFailure === undefined;
-    this.#lastFailure = message;
-    if (isExpired(error)) this.#resourceVersion = undefined;
     const waitMs = this.#retry.waitAfter(error);
+    // A failure after the first says nothing new, and a 410 is part of every long life.
+    const isNews = this.#lastFailure === undefined && !isExpired(error);
+    log[isNews ? "warn" : "debug"]({ err: error, resource: this.name, waitMs }, "following the API server failed");
     observer?.failed({ name: this.name, code: codeOf(error) });
-    // The failures after the first say nothing new.
-    log[isFirst ? "warn" : "debug"]({ err: error, resource: this.name, waitMs }, "following the API server failed");
+    if (isExpired(error)) this.#resourceVersion = undefined;
+    else this.#lastFailure = error instanceof Error ? error.message : String(error);
     await pause(clock, waitMs, signal);
   }
 

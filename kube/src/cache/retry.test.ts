@@ -43,7 +43,11 @@ describe("the wait before the API server is asked again", () => {
   });
 
   it("is nothing for the first 410, and grows when a new list does not help", () => {
-    assert.deepEqual(waits(make(0.999_999), expired, 3), [0, 1_600, 3_200]);
+    const retry = make(0.999_999);
+    waits(retry, unavailable, 3);
+    assert.deepEqual(waits(retry, expired, 3), [0, 6_400, 12_800]);
+    retry.served();
+    assert.deepEqual(waits(retry, expired, 3), [0, 800, 1_600]);
   });
 
   it("is at least what the server asks for", () => {

@@ -11,6 +11,7 @@ export interface RetryDeps {
 export class Retry {
   readonly #deps: RetryDeps;
   #failures = 0;
+  #hasExpired = false;
   #refusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: RetryDeps) {
@@ -20,6 +21,7 @@ export class Retry {
   /** The server serves: the next failure is the first. */
   served(): void {
     this.#failures = 0;
+    this.#hasExpired = false;
     this.#refusedAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -30,9 +32,12 @@ export class Retry {
       this.#refusedAt = monotonic();
       return (refusedMs / 2) * (1 + random());
     }
+    if (isExpired(error) && !this.#hasExpired) {
+      // A new list is all that is missing, unless one has just been in vain.
+      this.#hasExpired = true;
+      return 0;
+    }
     this.#failures += 1;
-    // A new list is all that is missing, unless one has just been in vain.
-    if (isExpired(error) && this.#failures === 1) return 0;
     return Math.max(askedFor(error), random() * Math.min(this.#maxMs(), grown(this.#failures)));
   }
 
