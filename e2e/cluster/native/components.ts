@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { apiServerCommand, type CommandLine, etcdCommand } from "../control-plane/commands.ts";
 import { containerdSocket, network, ports } from "./config.ts";
 import type { NodeFiles } from "./files.ts";
-import { accepts, answers } from "./probes.ts";
+import { accepts, answers, succeeds } from "./probes.ts";
 import { type NodeSpec, nodeFolderOf } from "./spec.ts";
 import { provisionerArguments } from "./storage.ts";
 
@@ -20,10 +21,12 @@ export const componentNames = [
   "containerd",
   "kubelet",
   "kube-proxy",
-  "coredns",
+  "network-policy",
   "local-path-provisioner",
 ] as const;
 export type ComponentName = (typeof componentNames)[number];
+
+const enforcer = fileURLToPath(new URL("../network-policy/main.ts", import.meta.url));
 
 /** The programs that run on a node. */
 export const components = (spec: NodeSpec, files: NodeFiles): Readonly<Record<ComponentName, Component>> => ({
@@ -37,9 +40,9 @@ export const components = (spec: NodeSpec, files: NodeFiles): Readonly<Record<Co
   },
   kubelet: kubelet(spec, files),
   "kube-proxy": kubeProxy(spec, files),
-  coredns: {
-    command: [spec.programs.coredns, "-conf", files.corefile],
-    probe: () => answers(`http://127.0.0.1:${ports.dnsReady}/ready`),
+  "network-policy": {
+    command: [process.execPath, enforcer, `--kubeconfig=${files.kubeconfigs.admin}`],
+    probe: () => succeeds("nft", ["list", "table", "inet", "copepod_network_policy"]),
   },
   "local-path-provisioner": {
     command: [
@@ -95,6 +98,9 @@ const controllerManager = ({ programs }: NodeSpec, { pki, kubeconfigs }: NodeFil
     `--service-account-private-key-file=${pki.serviceAccounts.privateKey}`,
     `--root-ca-file=${pki.authorityFile}`,
     "--use-service-account-credentials=true",
+    // At its start each of its controllers gets a token; by default that alone takes seconds.
+    "--kube-api-qps=500",
+    "--kube-api-burst=1000",
     "--leader-elect=false",
     "--bind-address=127.0.0.1",
     `--secure-port=${ports.controllerManager}`,

@@ -8,6 +8,7 @@ export const network = {
   services: "10.96.0.0/16",
   /** The Service of the API server has the first of these. */
   firstService: "10.96.0.1",
+  dnsService: "10.96.0.10",
   domain: "cluster.local",
 } as const;
 
@@ -30,8 +31,6 @@ export const ports = {
   controllerManager: 10_257,
   scheduler: 10_259,
   kubeProxyHealth: 10_256,
-  dns: 53,
-  dnsReady: 8181,
 };
 
 export const containerdConfig = (pauseImage: string, cniPrograms: string): string => `version = 3
@@ -87,10 +86,9 @@ export interface KubeletOptions {
   /** Absolute, below the root of every cgroup hierarchy. */
   readonly cgroup: string;
   readonly clientCa: string;
-  readonly resolvConf: string;
 }
 
-export const kubeletConfig = ({ cgroup, clientCa, resolvConf }: KubeletOptions): string =>
+export const kubeletConfig = ({ cgroup, clientCa }: KubeletOptions): string =>
   stringify({
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
@@ -110,8 +108,9 @@ export const kubeletConfig = ({ cgroup, clientCa, resolvConf }: KubeletOptions):
     failCgroupV1: false,
     failSwapOn: false,
     clusterDomain: network.domain,
-    clusterDNS: [network.node],
-    resolvConf,
+    clusterDNS: [network.dnsService],
+    // Pods know the cluster's names only.
+    resolvConf: "",
     volumePluginDir: `${nodeFolders.kubelet}/plugins`,
     staticPodPath: "",
     // A developer's disk may be fuller than a server's: nothing is evicted or deleted for that.
@@ -120,18 +119,3 @@ export const kubeletConfig = ({ cgroup, clientCa, resolvConf }: KubeletOptions):
     imageMinimumGCAge: "2m",
     serializeImagePulls: false,
   });
-
-/** Names of the cluster are answered, everything else does not exist: no packet leaves the machine. */
-export const corefile = (kubeconfig: string): string => `.:${ports.dns} {
-    bind ${network.node}
-    errors
-    ready 127.0.0.1:${ports.dnsReady}
-    kubernetes ${network.domain} in-addr.arpa ip6.arpa {
-        kubeconfig ${kubeconfig}
-        ttl 5
-    }
-    template ANY ANY {
-        rcode NXDOMAIN
-    }
-}
-`;

@@ -1,14 +1,16 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { stringify } from "yaml";
 import { auditPolicy } from "../control-plane/audit-policy.ts";
 import { referenceOf } from "../images/archive.ts";
 import { pauseImage } from "../images/standard.ts";
 import { adminRequest, type KeyFiles, Pki } from "../pki.ts";
 import { kubeconfigOf, writeWhole } from "../state.ts";
 import { cgroupOf } from "./cgroups.ts";
-import { cniConfig, containerdConfig, corefile, kubeletConfig, network, nodeFolders } from "./config.ts";
+import { cniConfig, containerdConfig, kubeletConfig, network, nodeFolders } from "./config.ts";
+import { dnsManifests } from "./dns.ts";
 import { type NodeSpec, nodeFolderOf } from "./spec.ts";
-import { provisionerConfig, storageManifest } from "./storage.ts";
+import { provisionerConfig, storageManifests } from "./storage.ts";
 
 const kubeconfigUsers = {
   "kube-controller-manager": { commonName: "system:kube-controller-manager" },
@@ -25,9 +27,9 @@ export interface NodeFiles {
   readonly auditPolicy: string;
   readonly containerd: string;
   readonly kubelet: string;
-  readonly corefile: string;
   readonly provisioner: string;
-  readonly storage: string;
+  /** Objects that every cluster has. */
+  readonly addons: string;
 }
 
 /** Writes them anew, so that they fit the code that reads them; only the keys of the authority stay as they were. */
@@ -68,12 +70,13 @@ export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSp
       kubeletConfig({
         cgroup: cgroupOf(name),
         clientCa: pki.authorityFile,
-        resolvConf: await write("resolv.conf", `nameserver ${network.node}\n`),
       }),
     ),
-    corefile: await write("Corefile", corefile(kubeconfigOf(folder))),
     provisioner: await write("provisioner.json", provisionerConfig()),
-    storage: await write("storage.yaml", storageManifest()),
+    addons: await write(
+      "addons.yaml",
+      [...dnsManifests(programs.coredns), ...storageManifests].map((document) => stringify(document)).join("---\n"),
+    ),
   };
 }
 

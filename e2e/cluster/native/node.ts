@@ -5,9 +5,10 @@ import { promisify } from "node:util";
 import { logFile } from "../processes.ts";
 import { keepRunning } from "../supervise.ts";
 import { type Component, type ComponentName, components } from "./components.ts";
-import { containerdSocket } from "./config.ts";
+import { containerdSocket, network } from "./config.ts";
 import type { NodeFiles } from "./files.ts";
 import type { StatusWriter } from "./node-status.ts";
+import { resolves } from "./probes.ts";
 import type { NodeSpec, Part } from "./spec.ts";
 
 const probeEveryMs = 50;
@@ -48,8 +49,8 @@ export class Node {
       this.#run("kube-scheduler"),
       // Waits for the object of the node, which the kubelet makes.
       this.#run("kube-proxy"),
-      this.#run("coredns"),
-      this.#startStorage(),
+      this.#run("network-policy"),
+      this.#startAddons(),
       runtime.then(() => this.#startKubelet()),
     ]);
   }
@@ -66,11 +67,12 @@ export class Node {
     await this.#step("node", () => this.#waitForNode());
   }
 
-  async #startStorage(): Promise<void> {
-    await this.#step("storage", () =>
-      this.#kubectl("apply", "--server-side", "--force-conflicts", "-f", this.#files.storage),
+  async #startAddons(): Promise<void> {
+    await this.#step("addons", () =>
+      this.#kubectl("apply", "--server-side", "--force-conflicts", "-f", this.#files.addons),
     );
     await this.#run("local-path-provisioner");
+    await this.#untilServing("dns", () => resolves(`kubernetes.default.svc.${network.domain}`, network.dnsService));
   }
 
   async #waitForNode(): Promise<void> {

@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
+import { Resolver } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { get as httpGet } from "node:http";
 import { get as httpsGet, type RequestOptions } from "node:https";
 import { connect } from "node:net";
+import { promisify } from "node:util";
 import type { KeyFiles } from "../pki.ts";
 
 const answerMs = 1_000;
@@ -33,4 +36,24 @@ export async function answers(url: string, keys?: KeyFiles): Promise<boolean> {
     request.on("error", () => resolve(false));
     request.once("close", () => resolve(false));
   });
+}
+
+export async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
+  try {
+    await promisify(execFile)(program, args);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param server address of a DNS server */
+export async function resolves(name: string, server: string): Promise<boolean> {
+  const resolver = new Resolver({ timeout: answerMs, tries: 1 });
+  resolver.setServers([server]);
+  try {
+    return (await resolver.resolve4(name)).length > 0;
+  } catch {
+    return false;
+  }
 }

@@ -48,16 +48,17 @@ export const parts = [
   "images",
   "kubelet",
   "kube-proxy",
-  "coredns",
-  "storage",
+  "network-policy",
+  "addons",
   "local-path-provisioner",
   "node",
+  "dns",
 ] as const;
 export type Part = (typeof parts)[number];
 
 /** Whose log tells why a part is not ready: a step's words are in the node's own. */
 export const logNameOf = (part: Part): string => (isStep(part) ? "node" : part);
-const isStep = (part: Part): boolean => part === "images" || part === "storage" || part === "node";
+const isStep = (part: Part): boolean => ["images", "addons", "node", "dns"].includes(part);
 
 /** `restarting`: it was ready before, or has ended before it was. */
 const progressSchema = z.enum(["starting", "ready", "restarting"]);

@@ -32,29 +32,26 @@ const helperPod = {
 };
 
 /** What must be in the cluster before a claim gets a volume. The class has the name and the binding of kind's. */
-export const storageManifest = (): string =>
-  [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: storageNamespace } },
-    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account, namespace: storageNamespace } },
-    {
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name: "local-path-config", namespace: storageNamespace },
-      data: {
-        // Whoever the pod runs as may write: folders of a subPath take the mode of the volume's root.
-        setup: 'set -eu\nmkdir -m 0777 -p "$VOL_DIR"\n',
-        teardown: 'set -eu\nrm -rf "$VOL_DIR"\n',
-        "helperPod.yaml": stringify(helperPod),
-      },
+export const storageManifests: readonly object[] = [
+  { apiVersion: "v1", kind: "Namespace", metadata: { name: storageNamespace } },
+  { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account, namespace: storageNamespace } },
+  {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "local-path-config", namespace: storageNamespace },
+    data: {
+      // Whoever the pod runs as may write: folders of a subPath take the mode of the volume's root.
+      setup: 'set -eu\nmkdir -m 0777 -p "$VOL_DIR"\n',
+      teardown: 'set -eu\nrm -rf "$VOL_DIR"\n',
+      "helperPod.yaml": stringify(helperPod),
     },
-    {
-      apiVersion: "storage.k8s.io/v1",
-      kind: "StorageClass",
-      metadata: { name: "standard", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
-      provisioner,
-      volumeBindingMode: "WaitForFirstConsumer",
-      reclaimPolicy: "Delete",
-    },
-  ]
-    .map((document) => stringify(document))
-    .join("---\n");
+  },
+  {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name: "standard", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+    provisioner,
+    volumeBindingMode: "WaitForFirstConsumer",
+    reclaimPolicy: "Delete",
+  },
+];
