@@ -128,7 +128,7 @@ const upstreamObject = z.strictObject({
 });
 
 const withEncryption = withRule(upstreamObject, {
-  cel: "!has(self.baseUrl) || self.private || self.baseUrl.startsWith('https://')",
+  cel: "!has(self.baseUrl) || self.private || !self.baseUrl.startsWith('http://')",
   message: "a baseUrl with http needs private: true",
   holds: (upstream) => upstream.private || upstream.baseUrl?.startsWith("http://") !== true,
 });

@@ -22,7 +22,8 @@ export interface Definition {
   readonly decidedByPeople: boolean;
   readonly schema: z.ZodType;
   readonly spec: z.ZodType;
-  readonly status: z.ZodType;
+  /** Flat: its fields hold no objects. */
+  readonly status: z.ZodObject;
   readonly columns: readonly Column[];
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { compilePattern } from "./pattern.ts";
+import { compilePattern, re2Tokens } from "./pattern.ts";
 import { withRule } from "./rule.ts";
 
 /** Longest pattern, in characters. */
@@ -7,8 +7,10 @@ const maxPatternLength = 256;
 
 const patternSchema = withRule(z.string().min(1).max(maxPatternLength), {
   // A pattern that does not compile is an error inside CEL. `|| true` would swallow it, a membership test does not.
-  cel: "''.matches(self) in [true, false]",
-  message: "must be a regular expression without look-around and back-references",
+  cel: `self.matches(r'${re2Tokens}') && ''.matches(self) in [true, false]`,
+  message:
+    "must be a regular expression of characters, classes, groups, | and repetitions (counted ones of one character, up " +
+    "to 16); no look-around, back-references and flags",
   holds: (pattern) => compilePattern(pattern) !== undefined,
 });
 

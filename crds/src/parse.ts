@@ -3,7 +3,8 @@ import { agentGroupSchema } from "./agent-group.ts";
 import { channelSchema } from "./channel.ts";
 import { credentialSchema } from "./credential.ts";
 import { apiVersion } from "./definition.ts";
-import type { Resource } from "./kinds.ts";
+import { asGiven, isObject } from "./given.ts";
+import { definitions, type Resource } from "./kinds.ts";
 import { sessionSchema } from "./session.ts";
 import { userSchema } from "./user.ts";
 import { wiringSchema } from "./wiring.ts";
@@ -33,17 +34,19 @@ type Kind = keyof typeof schemas;
 const maxIssues = 20;
 
 /**
- * Checks one document strictly and fills in the defaults. A `status` is dropped: Copepod writes it, so what
- * `copepod get -o yaml` prints can be given back.
+ * Checks one document as the API server does, strictly, and fills in the defaults. The values of a `status` are dropped:
+ * Copepod writes it, so what `copepod get -o yaml` prints can be given back.
  */
 export function parseResource(document: unknown): ParsedResource {
   if (!isObject(document)) return refuse([], "must be an object with apiVersion, kind, metadata and spec");
-  const { status: _, ...decided } = document;
+  const { status, ...decided } = document;
   if (decided.apiVersion !== apiVersion) return refuse(["apiVersion"], `must be ${apiVersion}`);
   if (!isKind(decided.kind)) return refuse(["kind"], `must be one of ${Object.keys(schemas).join(", ")}`);
-  const result = schemas[decided.kind].safeParse(decided);
-  if (result.success) return { ok: true, resource: result.data };
-  return { ok: false, issues: result.error.issues.flatMap(toIssues).slice(0, maxIssues) };
+  const schema = schemas[decided.kind];
+  const result = schema.safeParse(Object.assign({ metadata: {} }, asGiven(schema, decided)));
+  const issues = [...(result.error?.issues.flatMap(toIssues) ?? []), ...findUnknown(decided.kind, status)];
+  if (result.success && issues.length === 0) return { ok: true, resource: result.data };
+  return { ok: false, issues: issues.slice(0, maxIssues) };
 }
 
 /** A path as people write it: `spec.roles[0].group`. */
@@ -59,6 +62,18 @@ export function describeIssues(issues: readonly ResourceIssue[]): string {
   return `${where}: ${first.reason}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
 }
 
+/** Fields that no status of the kind has; the API server refuses these too before it drops the status. */
+function findUnknown(kind: Kind, status: unknown): ResourceIssue[] {
+  if (!isObject(status)) return [];
+  const schema = definitions.find((one) => one.kind === kind)?.status;
+  if (!schema || Object.keys(schema.shape).length === 0) return [{ path: ["status"], reason: "unknown field" }];
+  const issues = schema.safeParse(status).error?.issues ?? [];
+  return issues
+    .filter(({ code }) => code === "unrecognized_keys")
+    .flatMap(toIssues)
+    .map(({ path, reason }) => ({ path: ["status", ...path], reason }));
+}
+
 function toIssues(issue: z.core.$ZodIssue): ResourceIssue[] {
   const path = issue.path.map((key) => (typeof key === "number" ? key : String(key)));
   if (issue.code === "unrecognized_keys") {
@@ -72,8 +87,5 @@ const refuse = (path: ResourceIssue["path"], reason: string): ParsedResource => 
   ok: false,
   issues: [{ path, reason }],
 });
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isKind = (value: unknown): value is Kind => typeof value === "string" && Object.hasOwn(schemas, value);

@@ -13,15 +13,18 @@ interface Rule<T> {
 export interface CelRule {
   readonly rule: string;
   readonly message: string;
+  /** Where in the value the API server shows the problem: `.metadata.name`. */
+  readonly fieldPath?: string;
 }
 
 /** Name under which CEL rules stand in the metadata of a schema and in a CRD. */
 export const validationsKey = "x-kubernetes-validations";
 
 export function withRule<S extends z.ZodType>(schema: S, rule: Rule<z.output<S>>): S {
-  const path = rule.path ? { path: [...rule.path] } : {};
-  const refined = schema.refine((value) => rule.holds(value as z.output<S>), { error: rule.message, ...path });
-  return addCel(refined, { rule: rule.cel, message: rule.message });
+  const path = rule.path ?? [];
+  const refined = schema.refine((value) => rule.holds(value as z.output<S>), { error: rule.message, path: [...path] });
+  const fieldPath = path.length > 0 ? { fieldPath: `.${path.join(".")}` } : {};
+  return addCel(refined, { rule: rule.cel, message: rule.message, ...fieldPath });
 }
 
 /** A rule about a change of the object: only the API server knows the old state. */

@@ -24,22 +24,29 @@ const key = withRule(conversationNamed, {
   holds: ({ kind, thread }) => (kind === "Thread") === (thread !== undefined),
 });
 
-const spec = withTransitionRule(
-  z
-    .strictObject({
-      group: resourceNameSchema.describe("Agent group that answers."),
-      key: key.describe("What the session belongs to. Never changes."),
-      wake: z
-        .strictObject({
-          wanted: z.boolean().default(false).describe("Whether the session should be awake. Default false."),
-          epoch: z.int().min(0).default(0).describe("Number of the wake; only grows. Default 0."),
-        })
-        .prefault({})
-        .describe("The router's wish. Only the router writes it."),
-    })
-    .describe("What the session is, and whether it should be awake."),
-  { rule: "self.group == oldSelf.group && self.key == oldSelf.key", message: "group and key never change" },
-);
+const specObject = z
+  .strictObject({
+    group: resourceNameSchema.describe("Agent group that answers."),
+    key: key.describe("What the session belongs to. Never changes."),
+    wake: z
+      .strictObject({
+        wanted: z.boolean().default(false).describe("Whether the session should be awake. Default false."),
+        epoch: z.int().min(0).default(0).describe("Number of the wake; only grows. Default 0."),
+      })
+      .prefault({})
+      .describe("The router's wish. Only the router writes it."),
+  })
+  .describe("What the session is, and whether it should be awake.");
+
+const withIdentity = withTransitionRule(specObject, {
+  rule: "self.group == oldSelf.group && self.key == oldSelf.key",
+  message: "group and key never change",
+});
+
+const spec = withTransitionRule(withIdentity, {
+  rule: "self.wake.epoch >= oldSelf.wake.epoch",
+  message: "wake.epoch only grows",
+});
 
 const status = z.strictObject({
   phase: z

@@ -26,14 +26,20 @@ describe("the schema of a CRD", () => {
     });
   });
 
-  it("gives integers a format and only bounds that were meant", () => {
+  it("gives integers a format, and keeps those that JavaScript can't hold out", () => {
     const counts = z.strictObject({
       small: z.int32().min(1).max(9).describe("Small."),
       large: z.int().min(0).describe("Large."),
     });
     assert.deepEqual(toStructural(counts).properties, {
       small: { description: "Small.", type: "integer", format: "int32", minimum: 1, maximum: 9 },
-      large: { description: "Large.", type: "integer", format: "int64", minimum: 0 },
+      large: {
+        description: "Large.",
+        type: "integer",
+        format: "int64",
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+      },
     });
   });
 

@@ -58,7 +58,7 @@ function convert(raw: Raw, path: string): StructuralSchema {
     case "string":
       return convertString(raw, path);
     case "integer":
-      return { ...keep(trimInteger(raw)), ...extensions(raw) };
+      return { ...keep(withFormat(raw)), ...extensions(raw) };
     case "boolean":
     case "number":
       return { ...keep(raw), ...extensions(raw) };
@@ -91,15 +91,10 @@ function convertString(raw: Raw, path: string): StructuralSchema {
   return { ...keep({ ...rest, pattern: source }), ...extensions(raw) };
 }
 
-function trimInteger(raw: Raw): Raw {
-  const { minimum, maximum, ...rest } = raw;
-  const isInt32 = within(minimum, maxInt32 + 1) && within(maximum, maxInt32);
-  return {
-    ...rest,
-    format: isInt32 ? "int32" : "int64",
-    ...(within(minimum, Number.MAX_SAFE_INTEGER - 1) ? { minimum } : {}),
-    ...(within(maximum, Number.MAX_SAFE_INTEGER - 1) ? { maximum } : {}),
-  };
+/** The bounds of an int64 stay: the API server can hold greater numbers than JavaScript. */
+function withFormat(raw: Raw): Raw {
+  const isInt32 = within(raw.minimum, maxInt32 + 1) && within(raw.maximum, maxInt32);
+  return { ...raw, format: isInt32 ? "int32" : "int64" };
 }
 
 const within = (bound: unknown, limit: number): boolean => typeof bound === "number" && Math.abs(bound) <= limit;
