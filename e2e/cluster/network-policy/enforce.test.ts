@@ -3,12 +3,12 @@ import { describe, it } from "node:test";
 import { Store } from "@copepod/kube/cache/store";
 import { until } from "../../support/until.ts";
 import { type EnforceDeps, enforce } from "./enforce.ts";
-import { type Pod, parsePod } from "./pod.ts";
+import { type Namespace, type Pod, parsePod } from "./pod.ts";
 import { type Policy, parsePolicy } from "./policy.ts";
 
 /** A synced cache without an API server behind it. */
 function kept<T>() {
-  const store = new Store<T>({ indexes: {}, onListenerError: assert.fail });
+  const store = new Store<T>({ indexes: {}, onListenerError: (error) => assert.fail(String(error)) });
   store.replace(new Set(), []);
   const set = (key: string, value: T) => store.put(store.stage(key, undefined, value));
   return { store, set };
