@@ -1,3 +1,64 @@
-/** Debian packages that a cluster needs beside the binaries. */
-export const packageNames = ["runc", "nftables", "conntrack", "iproute2", "iptables", "util-linux", "kmod"] as const;
-export type PackageName = (typeof packageNames)[number];
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { CopepodError } from "@copepod/core/errors";
+import { findExecutable } from "./binaries/find.ts";
+import type { Say } from "./cluster.ts";
+
+/** Debian packages that clusters need beside the binaries, each with a program by which it is recognised. */
+const programOf = {
+  "busybox-static": "busybox",
+  debootstrap: "debootstrap",
+  iptables: "iptables",
+  iproute2: "ip",
+  nftables: "nft",
+  runc: "runc",
+  "util-linux": "unshare",
+} as const;
+export type PackageName = keyof typeof programOf;
+
+/** Where programs for root are, also when they are not on the PATH of a person. */
+const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+export interface PackageOptions {
+  readonly install: boolean;
+  readonly path: string;
+  readonly say: Say;
+  readonly signal: AbortSignal;
+}
+
+/** @throws CopepodError `notFound` that names those that are missing and says how to install them */
+export async function requirePackages(
+  names: readonly PackageName[],
+  { install, path, say, signal }: PackageOptions,
+): Promise<void> {
+  const missing = await missingPackages(names, path);
+  if (missing.length === 0) return;
+  const list = missing.join(" ");
+  if (!install) {
+    throw new CopepodError(
+      "notFound",
+      `missing Debian packages: ${list}; run this again with --install, or \`apt-get install ${list}\` as root`,
+    );
+  }
+  say(`installing ${list}`);
+  const run = promisify(execFile);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  try {
+    await run("apt-get", ["update", "-qq"], { env, signal });
+    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env, signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new CopepodError("unavailable", `installing ${list} failed: ${lastLine(cause)}`, { cause });
+  }
+}
+
+async function missingPackages(names: readonly PackageName[], path: string): Promise<PackageName[]> {
+  const folders = [...path.split(":"), ...systemFolders];
+  const looks = names.map(async (name) =>
+    (await findExecutable(programOf[name], folders)) === undefined ? [name] : [],
+  );
+  return (await Promise.all(looks)).flat();
+}
+
+const lastLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).trimEnd().split("\n").at(-1) ?? "";

@@ -26,10 +26,6 @@ export type ClusterState = z.infer<typeof stateSchema>;
 
 export const kubeconfigOf = (folder: string): string => join(folder, "kubeconfig");
 
-/** The folder of all clusters. */
-export const clustersFolder = (env: NodeJS.ProcessEnv, home: string): string =>
-  join(env.XDG_STATE_HOME || join(home, ".local", "state"), "copepod", "clusters");
-
 /** @throws CopepodError `invalid` */
 export function checkName(name: string): string {
   if (name.length <= maxNameLength && namePattern.test(name)) return name;

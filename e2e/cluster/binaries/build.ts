@@ -112,8 +112,9 @@ export function progressOf(stale: ReadonlyMap<string, number>, now: () => number
     },
     describe: () => {
       const count = `${seen.size} of ${stale.size} packages`;
+      // The last one is the program, and that takes the linker.
+      if (stale.size - seen.size <= 1) return `${count}, linking`;
       if (done === 0) return count;
-      if (seen.size === stale.size) return `${count}, linking`;
       return `${count}, about ${describeTime(((now() - began) / done) * (all - done))} left`;
     },
   };

@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { Say } from "../cluster.ts";
+import { foldersOf } from "../folders.ts";
 import { buildTool } from "./build.ts";
 import { type Binaries, type BinaryName, programs, type ToolName, tools, type VersionProbe } from "./catalogue.ts";
 import { describeTool, finishedName, moduleFolder, neededGo, pinnedVersion, type ToolModule } from "./module.ts";
@@ -123,8 +124,7 @@ async function build(name: ToolName, { env, say, signal }: FindOptions): Promise
 
 const toolModule = (name: ToolName): ToolModule => ({ ...tools[name], name, folder: moduleFolder(name) });
 
-const cacheFolder = (env: NodeJS.ProcessEnv): string =>
-  join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "copepod", "binaries");
+const cacheFolder = (env: NodeJS.ProcessEnv): string => join(foldersOf(env, homedir()).cache, "binaries");
 
 function toBinaries<Name extends BinaryName>(
   names: readonly Name[],

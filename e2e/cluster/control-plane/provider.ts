@@ -1,0 +1,27 @@
+import type { Cluster, ClusterStatus, Part, Provider } from "../cluster.ts";
+import { listProcesses, stopProcess } from "../processes.ts";
+import { ControlPlane } from "./control-plane.ts";
+
+const parts = ["kube-apiserver", "etcd"] as const;
+
+/** etcd and the API server alone. */
+export const controlPlaneProvider: Provider = {
+  name: "control-plane",
+
+  async up({ folder, signal, binaries }: Cluster) {
+    await ControlPlane.start({ folder, signal, binaries: await binaries(["etcd", "kube-apiserver"]) });
+  },
+
+  async down({ folder }: Cluster) {
+    for (const part of parts) await stopProcess(folder, part);
+  },
+
+  async status({ folder }: Cluster): Promise<ClusterStatus> {
+    const found = await listProcesses(folder);
+    const all = parts.map((name): Part => {
+      const record = found.find((process) => process.name === name);
+      return record?.isRunning ? { name, state: "running", detail: `process ${record.pid}` } : { name, state: "ended" };
+    });
+    return { state: all.every(({ state }) => state === "running") ? "up" : "broken", parts: all };
+  },
+};

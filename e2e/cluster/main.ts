@@ -1,0 +1,69 @@
+import { homedir } from "node:os";
+import { CopepodError, codeOf } from "@copepod/core/errors";
+import { type Context, down, exec, load, status, up } from "./commands.ts";
+import { foldersOf } from "./folders.ts";
+import { help, type Invocation, parseInvocation, UsageError } from "./options.ts";
+
+const exitCodes = { ok: 0, failure: 1, usage: 2, notFound: 3, conflict: 4, timeout: 5, interrupted: 130 } as const;
+
+const interruption = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    // The second time, the person doesn't want to wait.
+    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
+    interruption.abort();
+  });
+}
+
+const context: Context = {
+  folders: foldersOf(process.env, homedir()),
+  env: process.env,
+  // npm runs scripts in the repository's root, wherever it was called.
+  cwd: process.env.INIT_CWD ?? process.cwd(),
+  say: (line) => process.stderr.write(`${line}\n`),
+  print: (text) => process.stdout.write(text),
+  signal: interruption.signal,
+};
+
+try {
+  process.exitCode = await run(parseInvocation(process.argv.slice(2)));
+} catch (error) {
+  process.exitCode = tell(error);
+}
+
+async function run(invocation: Invocation): Promise<number> {
+  switch (invocation.kind) {
+    case "help":
+      context.print(help);
+      return exitCodes.ok;
+    case "up":
+      await up(invocation, context);
+      return exitCodes.ok;
+    case "down":
+      await down(invocation, context);
+      return exitCodes.ok;
+    case "status":
+      return (await status(invocation, context)) ? exitCodes.ok : exitCodes.failure;
+    case "load":
+      await load(invocation, context);
+      return exitCodes.ok;
+    case "exec":
+      return await exec(invocation, context);
+  }
+}
+
+/** @returns the exit code */
+function tell(error: unknown): number {
+  if (interruption.signal.aborted) {
+    context.say("interrupted; `up` goes on from here, `down` removes what there is");
+    return exitCodes.interrupted;
+  }
+  if (!(error instanceof CopepodError)) {
+    context.say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return exitCodes.failure;
+  }
+  context.say(error.message);
+  if (error instanceof UsageError) return exitCodes.usage;
+  const code = codeOf(error);
+  return code === "notFound" || code === "conflict" || code === "timeout" ? exitCodes[code] : exitCodes.failure;
+}
