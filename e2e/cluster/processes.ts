@@ -1,5 +1,7 @@
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import type { Server } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
@@ -18,6 +20,11 @@ export interface ProcessOptions {
   readonly command: readonly [program: string, ...args: string[]];
   /** Nothing else is passed on. */
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Of this process's network, given to a Node program in a message of its IPC channel; it answers when it has it. This
+   * process then no longer listens.
+   */
+  readonly listener?: Server;
   readonly signal: AbortSignal;
 }
 
@@ -47,17 +54,18 @@ export async function startProcess({
   name,
   command,
   env = {},
+  listener,
   signal,
 }: ProcessOptions): Promise<ProcessRecord> {
   signal.throwIfAborted();
-  const record = recordFile(folder, name);
+  const file = recordFile(folder, name);
   await mkdir(join(folder, "processes"), { recursive: true, mode: 0o700 });
   await mkdir(join(folder, "logs"), { recursive: true, mode: 0o700 });
-  await rm(record, { force: true });
+  await rm(file, { force: true });
   await using log = await open(logFile(folder, name), "a", 0o600);
-  const child = spawn("/bin/sh", ["-c", recorded, record, ...command], {
+  const child = spawn("/bin/sh", ["-c", recorded, file, ...command], {
     detached: true,
-    stdio: ["ignore", log.fd, log.fd],
+    stdio: ["ignore", log.fd, log.fd, ...(listener ? (["ipc"] as const) : [])],
     cwd: folder,
     env: { PATH: process.env.PATH, ...env },
   });
@@ -67,7 +75,17 @@ export async function startProcess({
     timeoutMs: startTimeoutMs,
     signal,
   });
-  return await Promise.race([started, failed]);
+  const record = await Promise.race([started, failed]);
+  if (listener) await handOver(child, listener, signal);
+  return record;
+}
+
+async function handOver(child: ChildProcess, listener: Server, signal: AbortSignal): Promise<void> {
+  const taken = once(child, "message", { signal: AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]) });
+  child.send("listener", listener);
+  await taken;
+  child.disconnect();
+  listener.close();
 }
 
 /** @returns undefined when it does not run */

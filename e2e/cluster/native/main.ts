@@ -5,14 +5,17 @@
 import { readFile } from "node:fs/promises";
 import { cgroupOf, joinCgroup } from "./cgroups.ts";
 import { writeNodeFiles } from "./files.ts";
+import { forward, receiveListener } from "./forward.ts";
 import { becomeMachine } from "./machine.ts";
 import { Node } from "./node.ts";
 import { StatusWriter } from "./node-status.ts";
 import { nodeFolderOf, parseSpec, statusFileOf } from "./spec.ts";
 
+const listener = receiveListener();
 const [, , specFile] = process.argv;
 if (specFile === undefined) throw new Error("usage: main.ts <spec.json>");
 const spec = parseSpec(await readFile(specFile, "utf8"));
+forward(await listener, spec.apiPort);
 const status = new StatusWriter(statusFileOf(spec.folder));
 await joinCgroup(cgroupOf(spec.name));
 await becomeMachine(spec.name, nodeFolderOf(spec.folder));

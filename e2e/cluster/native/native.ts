@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, ClusterStatus, Provider } from "../cluster.ts";
 import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
-import { freePorts } from "../ports.ts";
 import { findProcess, lastWords, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
 import { readIfThere, writeWhole } from "../state.ts";
 import { waitFor } from "../wait.ts";
@@ -61,7 +61,7 @@ export const native: Provider = {
     const node = await requireNode(cluster);
     const { programs } = parseSpec(await readFile(specFileOf(cluster.folder), "utf8"));
     // Read here: what is in a folder that the node has for itself would not be found there.
-    await using file = await open(archive);
+    await using file = await openArchive(archive);
     const words = ["--target", String(node.pid), "--net", "--mount", "--", programs.ctr, ...imageImport, "-"];
     const child = spawn("nsenter", words, { stdio: [file.fd, "ignore", "pipe"] });
     const complaint: Buffer[] = [];
@@ -77,6 +77,14 @@ export const native: Provider = {
 };
 
 const imageImport = ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import"] as const;
+
+async function openArchive(archive: string): Promise<FileHandle> {
+  try {
+    return await open(archive);
+  } catch (cause) {
+    throw new CopepodError("notFound", `${archive} can't be read: name an archive of “docker save”`, { cause });
+  }
+}
 
 function requireRoot(): void {
   if (process.platform === "linux" && process.getuid?.() === 0) return;
@@ -101,7 +109,8 @@ async function requireNode({ name, folder }: Cluster): Promise<ProcessRecord> {
 async function startNode(cluster: Cluster): Promise<void> {
   const { name, folder, signal, say } = cluster;
   await mkdir(nodeFolderOf(folder), { recursive: true, mode: 0o700 });
-  const spec = await makeSpec(cluster);
+  const listener = await listen(await readApiPort(folder));
+  const spec = { ...(await makeSpec(cluster)), apiPort: portOf(listener) };
   await writeWhole(specFileOf(folder), JSON.stringify(spec));
   await rm(statusFileOf(folder), { force: true });
   // Waits for the last process of a node that was killed, too.
@@ -114,6 +123,7 @@ async function startNode(cluster: Cluster): Promise<void> {
     command: [...newMachine, process.execPath, main, specFileOf(folder)],
     // kubectl keeps a cache there.
     env: { HOME: nodeFolderOf(folder) },
+    listener,
     signal,
   });
 }
@@ -135,7 +145,7 @@ const newMachine = [
   "sh",
 ] as const;
 
-async function makeSpec(cluster: Cluster): Promise<NodeSpec> {
+async function makeSpec(cluster: Cluster): Promise<Omit<NodeSpec, "apiPort">> {
   const { name, folder } = cluster;
   await cluster.packages(["runc", "nftables", "iproute2", "util-linux", "busybox-static"]);
   const { pause, ...programs } = await cluster.binaries([...programNames, "pause"]);
@@ -143,7 +153,6 @@ async function makeSpec(cluster: Cluster): Promise<NodeSpec> {
   return {
     name,
     folder,
-    apiPort: (await readApiPort(folder)) ?? (await freePort()),
     programs,
     images: [await writePauseImage(pause, images), await writeBusyboxImage(busybox, images)],
   };
@@ -154,10 +163,22 @@ async function readApiPort(folder: string): Promise<number | undefined> {
   return text === undefined ? undefined : parseSpec(text).apiPort;
 }
 
-async function freePort(): Promise<number> {
-  const [port] = await freePorts(1);
-  if (port === undefined) throw new CopepodError("internal", "there is no free port");
-  return port;
+/** @param port is taken if it can be: then a kubeconfig of an earlier start leads here, too */
+async function listen(port = 0): Promise<Server> {
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    return server;
+  } catch (error) {
+    if (port === 0) throw error;
+    return await listen();
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address !== null && typeof address === "object") return address.port;
+  throw new CopepodError("internal", "a TCP server has no port");
 }
 
 async function readStatus(folder: string): Promise<NodeStatus | undefined> {

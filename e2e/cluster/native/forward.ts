@@ -1,0 +1,28 @@
+import { connect, Server, type Socket } from "node:net";
+
+/** The door to the API server: a socket belongs to the network that it was made in, also in another namespace's process. */
+export async function receiveListener(): Promise<Server> {
+  const { promise, resolve } = Promise.withResolvers<Server>();
+  process.once("message", (_, handle) => {
+    if (handle instanceof Server) resolve(handle);
+  });
+  const listener = await promise;
+  process.send?.("taken");
+  return listener;
+}
+
+/** Leads who connects to the listener to a port of this network's loopback. */
+export function forward(listener: Server, port: number): void {
+  listener.on("connection", (outer: Socket) => {
+    const inner = connect(port, "127.0.0.1");
+    outer.pipe(inner).pipe(outer);
+    // The end of one is the end of the other; why it ended, each side sees for itself.
+    for (const [socket, other] of [
+      [outer, inner],
+      [inner, outer],
+    ] as const) {
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => other.destroy());
+    }
+  });
+}
