@@ -8,16 +8,18 @@ export interface BodyLimits {
   /** Without a byte for this long, the body counts as cut. */
   readonly silenceMs: number;
   readonly maxBytes: number;
+  /** For the sentence of an answer that is too large. */
+  readonly what: string;
 }
 
 /** @throws CopepodError `tooLarge`; ExchangeFailure when the body is cut */
-export async function readText(response: IncomingMessage, { maxBytes, ...limits }: BodyLimits): Promise<string> {
+export async function readText(response: IncomingMessage, { maxBytes, what, ...limits }: BodyLimits): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of readChunks(response, limits)) {
     bytes += chunk.length;
     if (bytes > maxBytes) {
-      throw new CopepodError("tooLarge", `the answer is larger than ${maxBytes} bytes; ask for less at once`);
+      throw new CopepodError("tooLarge", `${what}: the answer is larger than ${maxBytes} bytes; ask for less at once`);
     }
     chunks.push(chunk);
   }
@@ -31,7 +33,7 @@ export async function readText(response: IncomingMessage, { maxBytes, ...limits 
  */
 export async function* readChunks(
   response: IncomingMessage,
-  { clock, silenceMs }: Omit<BodyLimits, "maxBytes">,
+  { clock, silenceMs }: Pick<BodyLimits, "clock" | "silenceMs">,
 ): AsyncGenerator<Buffer> {
   const chunks: AsyncIterator<Buffer> = response[Symbol.asyncIterator]();
   const silent = new Error(`nothing came for ${silenceMs} ms`);

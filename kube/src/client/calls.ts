@@ -89,7 +89,7 @@ export class Calls {
       await this.#waitForRate(request.method, ending);
       const response = await this.#exchange(request, ending);
       if (!isSuccess(response)) return { error: await this.#refusal(what, response), unsent: false };
-      return { text: await readText(response, { clock: this.clock, silenceMs, maxBytes: maxAnswerBytes }) };
+      return { text: await this.#read(what, response, maxAnswerBytes) };
     } catch (error) {
       ending.signal.throwIfAborted();
       if (!(error instanceof ExchangeFailure)) throw error;
@@ -130,8 +130,12 @@ export class Calls {
     }
   }
 
+  async #read(what: string, response: IncomingMessage, maxBytes: number): Promise<string> {
+    return await readText(response, { what, clock: this.clock, silenceMs, maxBytes });
+  }
+
   async #refusal(what: string, response: IncomingMessage): Promise<ApiError> {
-    const text = await readText(response, { clock: this.clock, silenceMs, maxBytes: maxStatusBytes }).catch(() => "");
+    const text = await this.#read(what, response, maxStatusBytes).catch(() => "");
     const retryAfterMs = retryAfterOf(response, this.clock.now());
     return toApiError({ what, status: response.statusCode ?? 0, body: parseLeniently(text), retryAfterMs });
   }

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { TestClock } from "../testing-clock.ts";
+import { Access, type Connection, inCluster } from "./access.ts";
+import { identityAgeMs } from "./limits.ts";
+
+const connection = (token: string, ca = "ca"): Connection => ({
+  endpoint: { server: "https://api", ca },
+  headers: { authorization: token },
+});
+
+describe("an identity", () => {
+  it("is read once for all who ask at the same time, and again when it may be old", async () => {
+    const { access, clock, reads } = make([connection("a"), connection("b")]);
+    const first = await Promise.all([access.current(), access.current()]);
+    assert.deepEqual(first, [connection("a"), connection("a")]);
+    clock.pass(identityAgeMs - 1);
+    assert.equal(await access.current(), first[0]);
+    assert.equal(reads.length, 1);
+    clock.pass(1);
+    assert.deepEqual(await access.current(), connection("b"));
+  });
+
+  it("stays the same object while it says the same, and its endpoint while only the token changes", async () => {
+    const { access, clock } = make([connection("a"), connection("a"), connection("b"), connection("b", "other")]);
+    const first = await access.current();
+    clock.pass(identityAgeMs);
+    assert.equal(await access.current(), first);
+    clock.pass(identityAgeMs);
+    const second = await access.current();
+    assert.notEqual(second, first);
+    assert.equal(second.endpoint, first.endpoint);
+    clock.pass(identityAgeMs);
+    assert.notEqual((await access.current()).endpoint, first.endpoint);
+  });
+
+  it("is read anew at once when it was refused, however many were refused with it", async () => {
+    const { access, reads } = make([connection("a"), connection("b")]);
+    const first = await access.current();
+    access.refuse(first);
+    access.refuse(first);
+    assert.deepEqual(await access.current(), connection("b"));
+    access.refuse(first);
+    assert.deepEqual(await access.current(), connection("b"));
+    assert.deepEqual(reads, [false, true]);
+  });
+
+  it("goes on as it was while it can't be read, but needs a first one", async () => {
+    const { access, clock } = make([
+      new Error("no such file"),
+      connection("a"),
+      new Error("half written"),
+      connection("b"),
+    ]);
+    await assert.rejects(access.current(), {
+      code: "clusterUnavailable",
+      message: "can't read how to reach the Kubernetes API server: no such file",
+    });
+    assert.deepEqual(await access.current(), connection("a"));
+    clock.pass(identityAgeMs);
+    assert.deepEqual(await access.current(), connection("a"));
+    clock.pass(identityAgeMs);
+    assert.deepEqual(await access.current(), connection("b"));
+  });
+});
+
+describe("the identity of a pod", () => {
+  it("is what the kubelet has put into its folder, also after it has put new files there", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "identity-"));
+    t.after(() => rm(folder, { recursive: true }));
+    // As the kubelet does it: files behind a link that is swapped.
+    const write = async (version: string) => {
+      const data = await mkdtemp(join(folder, "data-"));
+      await writeFile(join(data, "token"), `token ${version}\n`);
+      await writeFile(join(data, "ca.crt"), `ca ${version}`);
+      await symlink(data, join(folder, "new"));
+      await rename(join(folder, "new"), join(folder, "now"));
+    };
+    const read = inCluster({ host: "fd00::1", port: "443", folder: join(folder, "now") });
+    for (const version of ["1", "2"]) {
+      await write(version);
+      assert.deepEqual(await read(false), {
+        endpoint: { server: "https://[fd00::1]:443", ca: `ca ${version}` },
+        headers: { authorization: `Bearer token ${version}` },
+      });
+    }
+  });
+});
+
+/** @param results of the reads, in their order */
+function make(results: readonly (Connection | Error)[]) {
+  const clock = new TestClock();
+  const reads: boolean[] = [];
+  const access = new Access(async (anew) => {
+    const result = results[reads.length];
+    reads.push(anew);
+    if (result === undefined || result instanceof Error) throw result;
+    return result;
+  }, clock);
+  return { access, clock, reads };
+}
