@@ -1,18 +1,21 @@
 import { z } from "zod";
 
 /**
- * A document as the API server takes it in: a known field that is null counts as absent, and text is well-formed Unicode.
- * What the schema does not know stays as it is.
+ * A document as the API server takes it in: a known field that is null counts as absent, and all text is well-formed
+ * Unicode.
  */
 export function asGiven(schema: z.core.$ZodType, value: unknown): unknown {
   if (typeof value === "string") return value.toWellFormed();
   const inner = unwrap(schema);
-  if (inner instanceof z.ZodArray && Array.isArray(value)) return value.map((item) => asGiven(inner.element, item));
-  if (!(inner instanceof z.ZodObject) || !isObject(value)) return value;
+  if (Array.isArray(value)) {
+    const item = inner instanceof z.ZodArray ? inner.element : z.unknown();
+    return value.map((one) => asGiven(item, one));
+  }
+  if (!isObject(value)) return value;
+  const shape: z.core.$ZodShape = inner instanceof z.ZodObject ? inner.shape : {};
   const fields = Object.entries(value).flatMap(([key, field]): [string, unknown][] => {
-    const known: z.core.$ZodType | undefined = Object.hasOwn(inner.shape, key) ? inner.shape[key] : undefined;
-    if (known === undefined) return [[key, field]];
-    return field === null ? [] : [[key, asGiven(known, field)]];
+    if (!Object.hasOwn(shape, key)) return [[key, asGiven(z.unknown(), field)]];
+    return field === null ? [] : [[key, asGiven(shape[key] ?? z.unknown(), field)]];
   });
   return Object.fromEntries(fields);
 }

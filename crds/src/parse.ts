@@ -30,6 +30,8 @@ const schemas = {
 };
 type Kind = keyof typeof schemas;
 
+const unknownField = "unknown field";
+
 /** More than this many problems of one document help nobody. */
 const maxIssues = 20;
 
@@ -62,22 +64,24 @@ export function describeIssues(issues: readonly ResourceIssue[]): string {
   return `${where}: ${first.reason}${more.length > 0 ? ` (and ${more.length} more)` : ""}`;
 }
 
-/** Fields that no status of the kind has; the API server refuses these too before it drops the status. */
+/** Fields that no status of the kind has: the API server refuses these before it drops the rest. */
 function findUnknown(kind: Kind, status: unknown): ResourceIssue[] {
   if (!isObject(status)) return [];
-  const schema = definitions.find((one) => one.kind === kind)?.status;
-  if (!schema || Object.keys(schema.shape).length === 0) return [{ path: ["status"], reason: "unknown field" }];
-  const issues = schema.safeParse(status).error?.issues ?? [];
-  return issues
-    .filter(({ code }) => code === "unrecognized_keys")
-    .flatMap(toIssues)
-    .map(({ path, reason }) => ({ path: ["status", ...path], reason }));
+  const shape = definitions.find((one) => one.kind === kind)?.status.shape ?? {};
+  const paths =
+    Object.keys(shape).length === 0
+      ? [["status"]]
+      : Object.entries(status).flatMap(([key, field]) => {
+          if (!Object.hasOwn(shape, key)) return [["status", key]];
+          return isObject(field) ? Object.keys(field).map((inner) => ["status", key, inner]) : [];
+        });
+  return paths.map((path) => ({ path, reason: unknownField }));
 }
 
 function toIssues(issue: z.core.$ZodIssue): ResourceIssue[] {
   const path = issue.path.map((key) => (typeof key === "number" ? key : String(key)));
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ path: [...path, key], reason: "unknown field" }));
+    return issue.keys.map((key) => ({ path: [...path, key], reason: unknownField }));
   }
   if (issue.code === "invalid_key") return [{ path, reason: issue.issues[0]?.message ?? issue.message }];
   return [{ path, reason: issue.message }];

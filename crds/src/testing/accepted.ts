@@ -29,6 +29,7 @@ export const accepted: Readonly<Record<string, unknown>> = {
   }),
   "text of all planes": group({ instructions: "é ẞ 漢字 👩‍👩‍👧 \ufeff\u2028\u200b" }),
   "a text that is no Unicode, which is mended": group({ instructions: "a\ud800b" }),
+  "a configuration that is no Unicode": channel({ type: "t", config: { a: ["\ud800"] } }),
   "seconds only": group({ session: { idleAfter: "90s" } }),
   "hours and seconds": group({ session: { idleAfter: "2h5s" } }),
   "the longest duration": group({ session: { idleAfter: "99999h99999m99999s" } }),

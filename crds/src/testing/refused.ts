@@ -55,6 +55,11 @@ const refusedFields: RefusedDocuments = {
   "an unknown field in a list": [server({ foo: 1 }), "spec.tools.mcpServers[0].foo", /unknown field/],
   "a field that every object has": [group({ agent: { toString: "x" } }), "spec.agent.toString", /unknown field/],
   "an unknown field of the status": [{ ...group(), status: { ready: true } }, "status.ready", /unknown field/],
+  "an unknown field within the status": [
+    { ...group(), status: { awake: { now: 1 } } },
+    "status.awake.now",
+    /unknown field/,
+  ],
   "a status of a kind that has none": [{ ...user({}), status: {} }, "status", /unknown field/],
   "a spec that is text": [group("x"), "spec", /expected object/],
   "a spec that is a list": [group([]), "spec", /expected object/],

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { parseResource, pathText } from "@copepod/crds/parse";
+import { serverPath } from "@copepod/crds/testing/paths";
+import { rows } from "@copepod/crds/testing/rows";
+import fc from "fast-check";
+import { z } from "zod";
+import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
+import { controlPlaneGate } from "../support/control-plane.ts";
+import { crdsFolder, judge, readCrds, startWithKinds, type Verdict } from "./api.ts";
+import { mutations } from "./mutations.ts";
+
+const skip = await controlPlaneGate();
+/** Calls at the same time. */
+const concurrency = 8;
+const runs = 400;
+const seed = 20_261;
+
+const documentSchema = z.looseObject({ kind: z.unknown() });
+/** As both ends get it. */
+const asJson = (document: unknown) => documentSchema.parse(JSON.parse(JSON.stringify(document)));
+const storedSchema = z.looseObject({
+  metadata: z.looseObject({ labels: z.unknown().optional(), annotations: z.unknown().optional() }),
+  spec: z.unknown(),
+});
+
+describe("the API server, and a file", { skip }, () => {
+  let plane: ControlPlane;
+  const verdicts = new Map<string, Verdict>();
+  before(async () => {
+    plane = await startWithKinds(readCrds(`${crdsFolder}/generated`));
+    const waiting = [...rows];
+    const work = async () => {
+      for (let row = waiting.pop(); row; row = waiting.pop()) {
+        verdicts.set(row.name, await judge(plane, documentSchema.parse(row.document)));
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, work));
+  });
+  after(async () => await plane[Symbol.asyncDispose]());
+
+  for (const { name, document, refusal } of rows) {
+    const verdict = () => verdicts.get(name) ?? assert.fail("was not judged");
+    if (refusal === undefined) {
+      it(`take ${name}, and make the same of it`, () => assertSame(verdict(), asJson(document)));
+    } else {
+      const { path, reason } = refusal;
+      it(`refuse ${name} at the same path`, () => {
+        const { accepted, paths, complaints } = verdict();
+        assert.equal(accepted, false);
+        assert.deepEqual(paths, [path], complaints.join("\n"));
+        if (typeof reason === "string")
+          assert.ok(
+            complaints.some((one) => says(one, reason)),
+            complaints.join("\n"),
+          );
+      });
+    }
+  }
+
+  it("agree on what nobody thought of", async () => {
+    await fc.assert(
+      fc.asyncProperty(mutations(rows), async (changed) => {
+        const document = asJson(changed);
+        const verdict = await judge(plane, document);
+        if (verdict.accepted) assertSame(verdict, document);
+        else assertRefusedAlike(verdict, document);
+      }),
+      { seed, numRuns: runs },
+    );
+  });
+});
+
+/** The API server puts the value before the sentence, and what CEL's own functions say. */
+const says = (complaint: string, sentence: string): boolean =>
+  complaint.endsWith(`: ${sentence}`) && complaint.startsWith("Invalid value: ");
+
+function assertSame(verdict: Verdict, document: unknown): void {
+  assert.deepEqual(verdict.paths, [], verdict.complaints.join("\n"));
+  const parsed = parseResource(document);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  const { metadata, spec } = storedSchema.parse(verdict.object);
+  const { labels, annotations } = parsed.resource.metadata;
+  assert.deepEqual(spec, parsed.resource.spec);
+  assert.deepEqual(metadata.labels, labels);
+  assert.deepEqual(metadata.annotations, annotations);
+}
+
+/** With several problems, each end may leave out some: a rule is not looked at where the form is bad already. */
+function assertRefusedAlike({ paths, complaints }: Verdict, document: unknown): void {
+  const parsed = parseResource(document);
+  assert.ok(!parsed.ok, complaints.join("\n"));
+  const own = parsed.issues.map((issue) => serverPath(pathText(issue.path)));
+  // Where a text should be and an object is, the API server first complains about what is in the object.
+  const isSame = (path: string) =>
+    own.some((one) => one === path || path.startsWith(`${one}.`) || path.startsWith(`${one}[`));
+  assert.ok(paths.some(isSame), `${complaints.join("\n")}\nhere: ${own.join(", ")}`);
+}
