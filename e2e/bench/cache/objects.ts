@@ -1,0 +1,146 @@
+import type { KubeClient } from "@copepod/kube/client/client";
+import { type KubeObject, parseKey, type Resource } from "@copepod/kube/object";
+import { until } from "../../support/until.ts";
+import type { BenchContext } from "../bench.ts";
+
+export const namespace = "default";
+/** Says when a change was asked for, in ns of the machine's monotonic clock, which all processes share. */
+export const sentAtAnnotation = "example.com/sent-at";
+
+export const errands: Resource = {
+  group: "bench.example.com",
+  version: "v1",
+  kind: "Errand",
+  plural: "errands",
+  namespaced: true,
+};
+
+const definitions: Resource = {
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  kind: "CustomResourceDefinition",
+  plural: "customresourcedefinitions",
+  namespaced: false,
+};
+
+/** Writes at the same time: more do not make the API server faster on two cores. */
+const writers = 32;
+const sayEveryMs = 5_000;
+/** Of owners, images and the like: what the objects of one kind have in common. */
+const owners = 50;
+
+export const nameOf = (number: number): string => `errand-${number}`;
+
+export async function define(client: KubeClient): Promise<void> {
+  const loose = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  await client.apply(
+    definitions,
+    {
+      metadata: { name: `${errands.plural}.${errands.group}` },
+      spec: {
+        group: errands.group,
+        scope: "Namespaced",
+        names: { kind: errands.kind, plural: errands.plural, singular: "errand", listKind: "ErrandList" },
+        versions: [
+          {
+            name: errands.version,
+            served: true,
+            storage: true,
+            subresources: { status: {} },
+            schema: { openAPIV3Schema: { type: "object", properties: { spec: loose, status: loose } } },
+          },
+        ],
+      },
+    },
+    { fieldManager: "bench" },
+  );
+  await until("the kind is served", async () => await client.page(errands, { limit: 1 }).catch(() => undefined));
+}
+
+/** As two programs make them: one the object, one its status. So they have the `managedFields` of both. */
+export async function fill(client: KubeClient, count: number, { say, signal }: BenchContext): Promise<void> {
+  const startedAt = performance.now();
+  let made = 0;
+  let saidAt = startedAt;
+  const makeNext = async (): Promise<void> => {
+    for (let number = made++; number < count && !signal.aborted; number = made++) {
+      await make(client, number);
+      if (performance.now() - saidAt < sayEveryMs) continue;
+      saidAt = performance.now();
+      const leftMs = ((saidAt - startedAt) / made) * (count - made);
+      say(`${made} of ${count} objects made, ${Math.round(leftMs / 1_000)} s left …`);
+    }
+  };
+  await Promise.all(Array.from({ length: writers }, makeNext));
+  signal.throwIfAborted();
+}
+
+async function make(client: KubeClient, number: number): Promise<void> {
+  await client.apply(errands, errand(number), { fieldManager: "router" });
+  const { metadata } = errand(number);
+  const object = { metadata: { namespace, name: metadata.name ?? "" }, status: status(number) };
+  await client.apply(errands, object, { fieldManager: "operator", subresource: "status" });
+}
+
+function errand(number: number): KubeObject {
+  const group = `group-${number % owners}`;
+  return {
+    metadata: {
+      namespace,
+      name: nameOf(number),
+      labels: {
+        "app.kubernetes.io/managed-by": "bench-operator",
+        "example.com/agent-group": group,
+        "example.com/channel": "terminal",
+      },
+      annotations: { "example.com/woken-by": "message", [sentAtAnnotation]: "0" },
+      ownerReferences: [
+        {
+          apiVersion: `${errands.group}/${errands.version}`,
+          kind: "AgentGroup",
+          name: group,
+          uid: `5b1f2c3a-0d4e-4f6a-9b7c-${String(number % owners).padStart(12, "0")}`,
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ],
+    },
+    spec: {
+      agentGroup: group,
+      conversation: `terminal:${String(number).padStart(24, "c")}`,
+      image: "registry.example.com/copepod/agent-image:v0.1.0",
+      wake: { wanted: number % 3 === 0, epoch: number % 7 },
+      environment: { LANG: "C.UTF-8", NODE_OPTIONS: "--max-old-space-size=256" },
+    },
+  };
+}
+
+const status = (number: number) => ({
+  podName: `${nameOf(number)}-0`,
+  observedGeneration: 1,
+  conditions: ["Ready", "Asleep"].map((type) => ({
+    type,
+    status: number % 3 === 0 ? "True" : "False",
+    reason: "PodIsAsWanted",
+    message: "the pod is as the wish says",
+    lastTransitionTime: "2026-01-02T03:04:05Z",
+    observedGeneration: 1,
+  })),
+});
+
+/** Changes objects one after the other in even intervals. */
+export async function change(
+  client: KubeClient,
+  { count, of, perSecond, signal }: { count: number; of: number; perSecond: number; signal: AbortSignal },
+): Promise<void> {
+  const startedAt = performance.now();
+  const writes: Promise<unknown>[] = [];
+  for (let number = 0; number < count && !signal.aborted; number++) {
+    const waitMs = startedAt + (number / perSecond) * 1_000 - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const annotations = { [sentAtAnnotation]: String(process.hrtime.bigint()) };
+    const target = parseKey(`${namespace}/${nameOf((number * 7919) % of)}`);
+    writes.push(client.mergePatch(errands, target, { metadata: { annotations } }));
+  }
+  await Promise.all(writes);
+}
