@@ -28,6 +28,8 @@ export interface ControllerObserver {
   readonly queue: QueueObserver;
   workers(most: number): void;
   began(): void;
+  /** Its signal aborted; it may still end well. */
+  timedOut(): void;
   ended(outcome: ReconcileOutcome, seconds: number): void;
 }
 
@@ -148,12 +150,13 @@ export class Controller {
     const { clock, observer, timeoutMs = defaultTimeoutMs, reconcile, name } = this.#options;
     const running = new AbortController();
     const startedAt = clock.monotonic();
-    const late = () =>
+    const cancel = clock.after(timeoutMs, () => {
+      observer?.timedOut();
       running.abort(new CopepodError("timeout", `Reconciling ${key} (${name}) took longer than ${timeoutMs} ms.`));
-    const cancel = clock.after(timeoutMs, late);
+    });
     this.#running.add(running);
     observer?.began();
-    const outcome = await reconcile(key, running.signal).then(
+    const outcome = await Promise.try(reconcile, key, running.signal).then(
       (result) => this.#wentWell(key, result),
       (error: unknown) => this.#wentWrong(key, error),
     );
