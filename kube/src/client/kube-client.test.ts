@@ -241,16 +241,13 @@ describe("a call ends", () => {
   it("with its signal's reason, whatever it waits for", async () => {
     await using api = await TestApi.start();
     const client = api.client({ clock, rate: { perSecond: 0.001, burst: 2 } });
-    for (const prepare of [
-      () => api.queue(hang),
-      () => api.queue(status(429, "", { "retry-after": "20" })),
-      () => {},
-    ]) {
-      prepare();
-      const seen = api.requests.length;
+    api.queue(hang, status(429, "", { "retry-after": "20" }));
+    // The third call waits for the rate limit.
+    for (const requests of [1, 2, 2]) {
       const aborter = new AbortController();
       const got = client.get(maps, web, { signal: aborter.signal });
-      await Promise.race([turnsUntil(() => api.requests.length > seen), new Promise((go) => setTimeout(go, 50))]);
+      await turnsUntil(() => api.requests.length === requests);
+      await new Promise(setImmediate);
       aborter.abort(new Error("enough"));
       await assert.rejects(got, /^Error: enough$/);
     }
