@@ -10,7 +10,7 @@ import { findBinaries, findFolders } from "./binaries/find.ts";
 import type { Cluster, ClusterStatus, Provider, ProviderName } from "./cluster.ts";
 import type { Folders } from "./folders.ts";
 import { defaultName, type Invocation, type Wish } from "./options.ts";
-import { requirePackages } from "./packages.ts";
+import { programFolders, requirePackages } from "./packages.ts";
 import { listProcesses, stopProcess } from "./processes.ts";
 import { chooseState, loadProvider } from "./providers.ts";
 import {
@@ -168,7 +168,8 @@ function makeCluster(
     say,
     signal,
     binaries: async (names) => await findBinaries(names, { env, say, signal }),
-    packages: async (names) => await requirePackages(names, { install, path: env.PATH ?? "", say, signal }),
+    packages: async (names) =>
+      await requirePackages(names, { install, folders: programFolders(env.PATH), say, signal }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { delimiter } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import { findExecutable } from "./binaries/find.ts";
@@ -17,11 +18,15 @@ const programOf = {
 export type PackageName = keyof typeof programOf;
 
 /** Where programs for root are, also when they are not on the PATH of a person. */
-const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** Folders with programs: those of a PATH, and those for root. */
+export const programFolders = (path = ""): string[] => [...path.split(delimiter), ...systemFolders];
 
 export interface PackageOptions {
   readonly install: boolean;
-  readonly path: string;
+  /** Where programs are looked for. */
+  readonly folders: readonly string[];
   readonly say: Say;
   readonly signal: AbortSignal;
 }
@@ -29,9 +34,9 @@ export interface PackageOptions {
 /** @throws CopepodError `notFound` that names those that are missing and says how to install them */
 export async function requirePackages(
   names: readonly PackageName[],
-  { install, path, say, signal }: PackageOptions,
+  { install, folders, say, signal }: PackageOptions,
 ): Promise<void> {
-  const missing = await missingPackages(names, path);
+  const missing = await missingPackages(names, folders);
   if (missing.length === 0) return;
   const list = missing.join(" ");
   if (!install) {
@@ -41,19 +46,24 @@ export async function requirePackages(
     );
   }
   say(`installing ${list}`);
-  const run = promisify(execFile);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const aptGet = async (...args: readonly string[]) =>
+    await promisify(execFile)("apt-get", args, {
+      env: { PATH: folders.join(delimiter), DEBIAN_FRONTEND: "noninteractive" },
+      signal,
+    });
   try {
-    await run("apt-get", ["update", "-qq"], { env, signal });
-    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env, signal });
+    await aptGet("update", "-qq");
+    await aptGet("install", "-y", "-qq", "--no-install-recommends", ...missing);
   } catch (cause) {
     signal.throwIfAborted();
     throw new CopepodError("unavailable", `installing ${list} failed: ${lastLine(cause)}`, { cause });
   }
 }
 
-async function missingPackages(names: readonly PackageName[], path: string): Promise<PackageName[]> {
-  const folders = [...path.split(":"), ...systemFolders];
+async function missingPackages(
+  names: readonly PackageName[],
+  folders: readonly string[],
+): Promise<readonly PackageName[]> {
   const looks = names.map(async (name) =>
     (await findExecutable(programOf[name], folders)) === undefined ? [name] : [],
   );

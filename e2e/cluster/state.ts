@@ -9,7 +9,7 @@ import { waitFor } from "./wait.ts";
 /** Interfaces have 15 characters at most, and their names end in a few of their own. */
 export const maxNameLength = 20;
 const lockTimeoutMs = 30 * 60_000;
-const sayWaitingAfterMs = 2_000;
+const defaultSayAfterMs = 2_000;
 const sqliteBusy = 5;
 
 const namePattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
@@ -85,6 +85,15 @@ function emptyIfMissing(error: unknown): [] {
   throw error;
 }
 
+export interface LockOptions {
+  readonly say: Say;
+  readonly signal: AbortSignal;
+  /** What the lock is for, as in "busy with …". */
+  readonly what: string;
+  /** After how long it tells that it waits. */
+  readonly sayAfterMs?: number;
+}
+
 /**
  * Waits until nobody else holds the lock. Node has no file locks of its own, SQLite has: the kernel drops them with the
  * process, so a killed holder leaves nothing to clean up. The file stays, or two could lock different files of one name.
@@ -92,14 +101,14 @@ function emptyIfMissing(error: unknown): [] {
  */
 export async function takeLock(
   file: string,
-  { say, signal, what }: { readonly say: Say; readonly signal: AbortSignal; readonly what: string },
+  { say, signal, what, sayAfterMs = defaultSayAfterMs }: LockOptions,
 ): Promise<Disposable> {
   const database = new DatabaseSync(file, { timeout: 0 });
   const begun = performance.now();
   let said = false;
   const look = (): boolean => {
     if (begin(database)) return true;
-    if (!said && performance.now() - begun > sayWaitingAfterMs) {
+    if (!said && performance.now() - begun >= sayAfterMs) {
       said = true;
       say(`waiting: another process is busy with ${what}`);
     }

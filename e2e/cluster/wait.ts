@@ -32,6 +32,6 @@ export async function waitFor<T>(
   const advice = typeof hint === "function" ? await hint() : hint;
   throw new CopepodError(
     "timeout",
-    `waited ${Math.round(timeoutMs / 1_000)} s in vain for ${what}${advice === undefined ? "" : `; ${advice}`}`,
+    `waited ${timeoutMs / 1_000} s in vain for ${what}${advice === undefined ? "" : `; ${advice}`}`,
   );
 }

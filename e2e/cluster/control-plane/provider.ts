@@ -13,7 +13,8 @@ export const controlPlaneProvider: Provider = {
   },
 
   async down({ folder }: Cluster) {
-    for (const part of parts) await stopProcess(folder, part);
+    // Nothing of it is kept, so nothing has to be brought to a good end.
+    for (const part of parts) await stopProcess(folder, part, { signal: "SIGKILL" });
   },
 
   async status({ folder }: Cluster): Promise<ClusterStatus> {

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { requirePackages } from "./packages.ts";
+
+describe("Debian packages", () => {
+  let folder: string;
+  let said: string[];
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "cluster-packages-"));
+    said = [];
+    await program("runc");
+  });
+  afterEach(async () => await rm(folder, { recursive: true }));
+
+  async function program(name: string, script = ""): Promise<void> {
+    await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`);
+    await chmod(join(folder, name), 0o755);
+  }
+  const options = (install: boolean) => ({
+    install,
+    folders: [folder],
+    say: (line: string) => said.push(line),
+    signal: new AbortController().signal,
+  });
+
+  it("that are there, by their programs, are not talked about", async () => {
+    await requirePackages(["runc"], options(true));
+    assert.deepEqual(said, []);
+  });
+
+  it("that are missing are named, with what to do", async () => {
+    await assert.rejects(requirePackages(["runc", "nftables", "iproute2"], options(false)), {
+      code: "notFound",
+      message:
+        "missing Debian packages: nftables iproute2; run this again with --install, or `apt-get install nftables iproute2` as root",
+    });
+  });
+
+  it("that are missing are installed when it is wished, without questions", async () => {
+    const calls = join(folder, "calls");
+    await program("apt-get", `echo "$DEBIAN_FRONTEND $@" >> ${calls}`);
+    await requirePackages(["runc", "nftables"], options(true));
+    assert.equal(
+      await readFile(calls, "utf8"),
+      "noninteractive update -qq\nnoninteractive install -y -qq --no-install-recommends nftables\n",
+    );
+    assert.deepEqual(said, ["installing nftables"]);
+  });
+
+  it("that can't be installed end with the installer's last line", async () => {
+    await program("apt-get", "echo 'E: are you root?' >&2; exit 100");
+    await assert.rejects(requirePackages(["nftables"], options(true)), {
+      code: "unavailable",
+      message: "installing nftables failed: E: are you root?",
+    });
+  });
+});
