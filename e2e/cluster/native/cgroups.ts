@@ -1,7 +1,11 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { waitFor } from "../wait.ts";
 
 const cpusetSettings = ["cpuset.cpus", "cpuset.mems"];
+/** Processes of a namespace that is being killed. */
+const endTimeoutMs = 20_000;
+const forever = new AbortController().signal;
 const hierarchies = "/sys/fs/cgroup";
 
 /** Absolute path of a cluster's cgroup, below the root of every hierarchy. */
@@ -28,10 +32,22 @@ export async function joinCgroup(cgroup: string): Promise<void> {
   }
 }
 
-/** Removes the cgroup of processes that are gone, with all that are in it. */
+/** Removes the cgroup with all that are in it, when the last of its killed processes is gone. */
 export async function removeCgroup(cgroup: string): Promise<void> {
-  for (const folder of await cgroupFolders(cgroup)) await removeTree(folder);
+  const look = async () => {
+    try {
+      for (const folder of await cgroupFolders(cgroup)) await removeTree(folder);
+      return true;
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw error;
+    }
+  };
+  const hint = `its processes are in cgroup.procs below ${join(hierarchies, "*", cgroup)}`;
+  await waitFor(`the end of all in the cgroup ${cgroup}`, look, { timeoutMs: endTimeoutMs, signal: forever, hint });
 }
+
+const isBusy = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "EBUSY";
 
 /** The folders that a cluster's cgroup has just now. */
 export async function cgroupFolders(cgroup: string): Promise<string[]> {

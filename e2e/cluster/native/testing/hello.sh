@@ -1,0 +1,2 @@
+echo loaded
+while true; do sleep 1; done
