@@ -46,18 +46,13 @@ export class TestClock implements Clock {
     this.#wall += ms;
   }
 
-  /** Passes time until the promise settles: what awaits between two timers gets its turn. */
-  async run<T>(promise: Promise<T>, stepMs = 1, mostMs = 600_000): Promise<T> {
-    let settled = false;
-    const watched = promise.finally(() => {
-      settled = true;
-    });
-    watched.catch(() => undefined);
-    for (let passed = 0; !settled && passed < mostMs; passed += stepMs) {
+  /** Passes time step by step: what awaits between two timers gets its turn. */
+  async elapse(ms: number, stepMs = 10): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
       await new Promise(setImmediate);
-      if (!settled) this.pass(stepMs);
+      this.pass(stepMs);
     }
-    return await watched;
+    await new Promise(setImmediate);
   }
 
   #advance(monotonic: number): void {
