@@ -1,0 +1,162 @@
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { CopepodError } from "@copepod/core/errors";
+import type { Cluster, ClusterStatus, Part, Provider } from "../cluster.ts";
+import { auditPolicy } from "../control-plane/audit-policy.ts";
+import { kubeconfigOf, readIfThere, writeWhole } from "../state.ts";
+import { waitFor } from "../wait.ts";
+import { run } from "./command.ts";
+import { auditFiles, kindConfig } from "./config.ts";
+import type { Engine, Ground } from "./engine.ts";
+
+const createWait = "180s";
+const readyTimeoutMs = 180_000;
+const settleWait = "180s";
+/** Namespaces of what comes with a cluster. */
+const systemNamespaces = ["kube-system", "local-path-storage"];
+
+export const kindProvider = (ground: Ground): Provider => ({
+  name: "kind",
+
+  async up(cluster) {
+    const engine = await ground.start(cluster);
+    const tools = await toolsOf(cluster, engine);
+    const begun = new Date();
+    if (!(await isMade(cluster)) || !(await nodeState(cluster, engine))) await make(cluster, { ground, engine, tools });
+    else await run(["docker", "start", nodeOf(cluster)], { signal: cluster.signal, env: engine.env });
+    await tools.kind("export", "kubeconfig", ...nameOf(cluster), "--kubeconfig", kubeconfigOf(cluster.folder));
+    await ground.publish?.(cluster, engine, await readPort(cluster));
+    await settle(cluster, tools, begun);
+  },
+
+  async down(cluster) {
+    if (ground.remove) return await ground.remove(cluster);
+    const engine = await ground.find(cluster);
+    if (engine) {
+      const { kind } = await toolsOf(cluster, engine);
+      await kind("delete", "cluster", ...nameOf(cluster), "--kubeconfig", kubeconfigOf(cluster.folder));
+    } else if (await isMade(cluster)) {
+      throw new CopepodError(
+        "unavailable",
+        `the node of ${cluster.name} is in a Docker engine that does not answer: start it`,
+      );
+    }
+  },
+
+  async status(cluster) {
+    return statusOf(await partsOf(cluster, await ground.find(cluster)));
+  },
+
+  async load(cluster, image) {
+    const engine = await serving(cluster, ground);
+    const { kind } = await toolsOf(cluster, engine);
+    const isFile = await stat(image).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    await kind("load", isFile ? "image-archive" : "docker-image", image, ...nameOf(cluster));
+  },
+
+  async enter(cluster) {
+    return (await serving(cluster, ground)).enter;
+  },
+});
+
+async function readPort({ folder }: Cluster): Promise<number> {
+  const [, port] = /server: https:\/\/[^:]+:(\d+)/.exec(await readFile(kubeconfigOf(folder), "utf8")) ?? [];
+  return Number(port);
+}
+
+async function serving(cluster: Cluster, ground: Ground): Promise<Engine> {
+  const engine = await ground.find(cluster);
+  if (engine) return engine;
+  throw new CopepodError("unavailable", `the Docker engine of ${cluster.name} does not answer: \`up\` mends that`);
+}
+
+const kindName = ({ name }: Cluster): string => `copepod-${name}`;
+const nameOf = (cluster: Cluster): readonly string[] => ["--name", kindName(cluster)];
+const nodeOf = (cluster: Cluster): string => `${kindName(cluster)}-control-plane`;
+
+interface Tools {
+  kind(...args: readonly string[]): Promise<string>;
+  kubectl(...args: readonly string[]): Promise<string>;
+}
+
+async function toolsOf(cluster: Cluster, { env, enter }: Engine): Promise<Tools> {
+  const { signal, say, folder } = cluster;
+  const binaries = await cluster.binaries(["kind", "kubectl"]);
+  const [first = binaries.kubectl, ...rest] = [...enter, binaries.kubectl, "--kubeconfig", kubeconfigOf(folder)];
+  // It tells each step twice: first with a dot, then, when it is done, with a tick.
+  const sayDone = (line: string) => {
+    if (line.startsWith("✓")) say(`kind: ${line.slice(1).trim()}`);
+  };
+  return {
+    kind: (...args) => run([binaries.kind, ...args], { signal, say: sayDone, env }),
+    kubectl: (...args) => run([first, ...rest, ...args], { signal }),
+  };
+}
+
+/** Written when the node is complete: one without it was given up on its way. */
+const markOf = ({ folder }: Cluster): string => join(folder, "kind-made");
+const isMade = async (cluster: Cluster): Promise<boolean> => (await readIfThere(markOf(cluster))) !== undefined;
+
+interface MakeOptions {
+  readonly ground: Ground;
+  readonly engine: Engine;
+  readonly tools: Tools;
+}
+
+async function make(cluster: Cluster, { ground, engine, tools }: MakeOptions): Promise<void> {
+  const kubeconfig = ["--kubeconfig", kubeconfigOf(cluster.folder)];
+  await tools.kind("delete", "cluster", ...nameOf(cluster), ...kubeconfig);
+  const image = await ground.image(cluster, engine);
+  const [auditFolder, config] = [join(cluster.folder, "audit"), join(cluster.folder, "kind.yaml")];
+  await mkdir(auditFolder, { recursive: true });
+  await writeWhole(join(auditFolder, auditFiles.policy), auditPolicy);
+  await writeWhole(config, kindConfig({ auditFolder, ownImage: image.own }));
+  const options = ["--image", image.name, "--config", config, "--wait", createWait];
+  await tools.kind("create", "cluster", ...nameOf(cluster), ...options, ...kubeconfig);
+  await writeWhole(markOf(cluster), "");
+}
+
+/** Waits until the node has answered since the start (what it said earlier is still there), and its DNS and volumes work. */
+async function settle({ signal, folder }: Cluster, { kubectl }: Tools, begun: Date): Promise<void> {
+  const heartbeat = '{.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
+  const hasAnswered = async () => {
+    const last = await kubectl("get", "nodes", "-o", `jsonpath=${heartbeat}`).catch(() => "");
+    // It has whole seconds.
+    return Date.parse(last) >= begun.getTime() - 1_000;
+  };
+  const hint = `see what its containers say with \`docker logs\`, and ${folder}`;
+  await waitFor("the node", hasAnswered, { timeoutMs: readyTimeoutMs, signal, hint });
+  const wait = ["wait", "--timeout", settleWait];
+  await kubectl(...wait, "--for=condition=Ready", "node", "--all");
+  for (const namespace of systemNamespaces)
+    await kubectl(...wait, "--for=condition=Available", "deployment", "--all", "--namespace", namespace);
+}
+
+/** @returns undefined when there is no node */
+async function nodeState(cluster: Cluster, { env }: Engine): Promise<string | undefined> {
+  const filter = ["--all", "--filter", `name=^${nodeOf(cluster)}$`, "--format", "{{.State}}"];
+  return (await run(["docker", "ps", ...filter], { signal: cluster.signal, env })).trim() || undefined;
+}
+
+async function partsOf(cluster: Cluster, engine: Engine | undefined): Promise<readonly Part[]> {
+  if (!engine) return (await isMade(cluster)) ? [{ name: "engine", state: "ended" }] : [];
+  const node = await nodeState(cluster, engine);
+  const parts: Part[] = [{ name: "engine", state: "running" }];
+  if (node === undefined) return parts;
+  parts.push({ name: "node", state: node === "running" ? "running" : "ended", detail: nodeOf(cluster) });
+  const { kubectl } = await toolsOf(cluster, engine);
+  const answer = await kubectl("get", "--raw=/readyz", "--request-timeout=5s").then(
+    (): Part => ({ name: "kube-apiserver", state: "running" }),
+    (error: unknown): Part => ({ name: "kube-apiserver", state: "ended", detail: String(error) }),
+  );
+  return [...parts, answer];
+}
+
+function statusOf(parts: readonly Part[]): ClusterStatus {
+  if (parts.length === 0) return { state: "down", parts };
+  const isWhole = parts.length === 3 && parts.every(({ state }) => state === "running");
+  return { state: isWhole ? "up" : "broken", parts };
+}
