@@ -55,6 +55,20 @@ export class TestClock implements Clock {
     await new Promise(setImmediate);
   }
 
+  /** Passes time until the promise settles. */
+  async run<T>(promise: Promise<T>, stepMs = 1, mostMs = 600_000): Promise<T> {
+    let settled = false;
+    const watched = promise.finally(() => {
+      settled = true;
+    });
+    watched.catch(() => undefined);
+    for (let passed = 0; !settled && passed < mostMs; passed += stepMs) {
+      await new Promise(setImmediate);
+      if (!settled) this.pass(stepMs);
+    }
+    return await watched;
+  }
+
   #advance(monotonic: number): void {
     this.#wall += monotonic - this.#monotonic;
     this.#monotonic = monotonic;

@@ -202,6 +202,7 @@ describe("an election", () => {
     const deletedAt = clock.monotonic();
     await clock.elapse(60_000, 100);
     assert.ok(!first.leads && second.leads);
+    assert.ok((first.lostAt ?? Number.POSITIVE_INFINITY) <= deletedAt + times.retryMs);
     assert.ok((second.wonAt ?? 0) >= deletedAt + times.leaseMs - times.retryMs);
     assert.ok((second.leadership?.term ?? "") > before, "the count began anew, and the term grows all the same");
     await stop();
