@@ -4,6 +4,8 @@ import { createInterface } from "node:readline";
 import { CopepodError } from "@copepod/core/errors";
 
 const shownErrorLines = 10;
+/** A package that is built, or a module that is fetched. */
+const progressLine = /^(go: (downloading|finding) .*|[^\s:]+)$/;
 
 export interface GoOptions {
   readonly folder: string;
@@ -31,17 +33,17 @@ export async function runGo(
     killSignal: "SIGINT",
   });
   const output: string[] = [];
-  const told: string[] = [];
+  const complaints: string[] = [];
   createInterface(child.stdout).on("line", (line) => output.push(line));
   createInterface(child.stderr).on("line", (line) => {
-    told.push(line);
-    onProgress(line);
+    if (progressLine.test(line)) onProgress(line);
+    else complaints.push(line);
   });
   const [code] = await once(child, "close").catch((error: unknown) => {
     throw isMissingProgram(error) ? new CopepodError("notFound", "Go is not on the PATH", { cause: error }) : error;
   });
   if (code === 0) return output;
-  throw new CopepodError("unavailable", `go ${args[0]} failed: ${told.slice(-shownErrorLines).join("\n")}`);
+  throw new CopepodError("unavailable", `go ${args[0]} failed: ${complaints.slice(0, shownErrorLines).join("\n")}`);
 }
 
 const isMissingProgram = (error: unknown): boolean =>
