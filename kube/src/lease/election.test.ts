@@ -63,8 +63,8 @@ class Candidate {
 }
 
 function start(count = 2) {
-  const server = new LeaseServer();
   const clock = new TestClock();
+  const server = new LeaseServer(clock);
   const candidates = Array.from({ length: count }, (_, at) => new Candidate(server, clock, `candidate-${at}`));
   const [first, second] = candidates;
   assert.ok(first);
@@ -137,8 +137,8 @@ describe("an election", () => {
   });
 
   it("does not lead by a claim whose answer got lost, and claims again with a later term", async () => {
-    const server = new LeaseServer();
     const clock = new TestClock();
+    const server = new LeaseServer(clock);
     const candidate = new Candidate(server, clock, "alone");
     candidate.client.fault = "mute";
     await clock.elapse(1_000, 100);
@@ -219,8 +219,8 @@ describe("an election", () => {
   });
 
   it("takes two processes with the same identity for two", async () => {
-    const server = new LeaseServer();
     const clock = new TestClock();
+    const server = new LeaseServer(clock);
     const twins = [new Candidate(server, clock, "twin"), new Candidate(server, clock, "twin")];
     await clock.elapse(60_000, 100);
     assert.equal(twins.filter(({ leads }) => leads).length, 1);
@@ -239,9 +239,9 @@ describe("an election", () => {
   });
 
   it("refuses times by which two could lead at once", async () => {
-    const server = new LeaseServer();
+    const clock = new TestClock();
     const options = {
-      ...{ client: server.client(), lease, identity: "a", clock: new TestClock(), random: Math.random },
+      ...{ client: new LeaseServer(clock).client(), lease, identity: "a", clock, random: Math.random },
       log: { debug: () => {}, info: () => {}, warn: () => {} },
     };
     for (const wrong of [{ renewDeadlineMs: 15_000 }, { retryMs: 9_000 }]) {
@@ -269,8 +269,8 @@ const checkEveryMs = 500;
 
 /** Three candidates whose calls fail now and then. */
 class Contest {
-  readonly #server = new LeaseServer();
   readonly #clock = new TestClock();
+  readonly #server = new LeaseServer(this.#clock);
   readonly #random: () => number;
   readonly #candidates: Candidate[];
 
@@ -290,6 +290,8 @@ class Contest {
 
   async recover(): Promise<void> {
     for (const candidate of this.#candidates) candidate.client.fault = "none";
+    // Calls that hang come to their end, and so does a leadership that can't be renewed in time.
+    await this.#clock.elapse(times.leaseMs, checkEveryMs);
     const over = this.#candidates.filter(({ leadership }) => leadership?.signal.aborted);
     for (const candidate of over) this.#candidates.push(this.#enter(`after-${candidate.leadership?.term}`));
     await this.#clock.elapse(3 * times.leaseMs, checkEveryMs);

@@ -1,19 +1,25 @@
 import { CopepodError } from "@copepod/core/errors";
 import type { CallOptions, KubeClient, Target } from "../client/client.ts";
+import { type Clock, pause } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { KubeObject, Resource } from "../object.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /**
- * One Lease on an API server that can fail in the ways that matter here, without time of its own. The real server has its
+ * One Lease on an API server that can fail in the ways that matter here, in time that a test passes. The real server has its
  * tests in e2e/kube.
  */
 export class LeaseServer {
   lease: KubeObject | undefined;
   writes = 0;
+  readonly clock: Clock;
   #version = 0;
   #created = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
 
   /** Each candidate has its own way to the server. */
   client(): LeaseClient {
@@ -81,12 +87,12 @@ class LeaseClient implements Pick<KubeClient, "get" | "create" | "mergePatch"> {
     return await this.#call(() => this.#server.patch(target, patch), options);
   }
 
-  async #call<T>(act: () => T, { signal }: CallOptions): Promise<T> {
-    signal?.throwIfAborted();
-    if (this.fault === "hangs") {
-      await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
-    }
-    if (this.fault === "down") throw new CopepodError("clusterUnavailable", "no answer");
+  async #call<T>(act: () => T, { signal = new AbortController().signal, timeoutMs = 0 }: CallOptions): Promise<T> {
+    signal.throwIfAborted();
+    const { fault } = this;
+    if (fault === "hangs") await pause(this.#server.clock, timeoutMs, signal);
+    signal.throwIfAborted();
+    if (fault === "hangs" || fault === "down") throw new CopepodError("clusterUnavailable", "no answer");
     const answer = act();
     if (this.fault === "mute") throw new CopepodError("clusterUnavailable", "no answer");
     return answer;
