@@ -12,6 +12,7 @@ export interface Image {
   readonly tag: string;
   /** Path in the image → file or folder on this machine; a whole root file system is at `/`. */
   readonly files: Readonly<Record<string, string>>;
+  /** Empty: the pod says what to run. */
   readonly entrypoint: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** A number, so that the kubelet can see that it is not root. Root when it is left out. */

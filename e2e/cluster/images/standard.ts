@@ -35,7 +35,7 @@ export async function writeBusyboxImage(binary: string, folder: string): Promise
     await copyFile(binary, join(root, "bin/busybox"));
     await linkTools(binary, join(root, "bin"));
     return await writeImageArchive(
-      { ...busyboxImage, files: { "/": root }, entrypoint: ["sh"], env: { PATH: "/bin" } },
+      { ...busyboxImage, files: { "/": root }, entrypoint: [], env: { PATH: "/bin" } },
       folder,
     );
   } finally {

@@ -24,8 +24,8 @@ const table = "inet copepod_network_policy";
  *
  * Leaving and arriving are judged in chains of their own, because `accept` only ends the chain that says it: a packet between
  * pods must pass both. What the node itself sends is never judged: kubelet probes always arrive. Addresses are those behind a
- * Service, which has been translated by then. What is open when a policy comes stays open, and nothing is judged that a new
- * pod sends or gets before the API server knows its address.
+ * Service, which has been translated by then. Nothing is judged that a new pod sends or gets before the API server knows its
+ * address, some tenths of a second.
  */
 export function compile(state: ClusterState): string {
   const world = worldOf(state);
@@ -45,12 +45,12 @@ ${compileDirection("ingress", world)}
   }
   chain leaving_any {
     ${onlyVersion4}
-    ct state established,related accept
+    ${answers}
     ip saddr vmap @egress_pods
   }
   chain arriving {
     type filter hook forward priority 0; policy accept;
-    ct state established,related accept
+    ${answers}
     ip daddr vmap @ingress_pods
   }
 }
@@ -59,6 +59,9 @@ ${compileDirection("ingress", world)}
 
 /** Else a pod reaches the node, and all that listens on it, by the link-local address of its own wire. */
 const onlyVersion4 = "meta nfproto ipv6 drop";
+
+/** Not whatever is established: else a pod kept for good what it opened before its address was known. */
+const answers = "ct direction reply accept\n    ct state related accept";
 
 function worldOf({ pods, namespaces, policies }: ClusterState): World {
   const byAddress = new Map<string, AddressedPod>();

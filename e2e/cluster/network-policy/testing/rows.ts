@@ -135,16 +135,16 @@ const peers: readonly Row[] = [
           {
             from: [
               {
-                namespaceSelector: { matchExpressions: [{ key: "team", operator: "NotIn", values: ["shop", "lab"] }] },
-                podSelector: { matchExpressions: [{ key: "app", operator: "DoesNotExist" }] },
+                namespaceSelector: { matchExpressions: [{ key: "team", operator: "NotIn", values: ["shop"] }] },
+                podSelector: { matchExpressions: [{ key: "tier", operator: "DoesNotExist" }] },
               },
             ],
           },
         ],
       },
     ],
-    passes: ["web -> db tcp/80", "db -> web tcp/80", "dns -> web tcp/80", "guest -> client tcp/80"],
-    drops: ["client -> web tcp/80", "guest -> db tcp/80", "stranger -> web tcp/80"],
+    passes: ["web -> db tcp/80", "db -> web tcp/80", "dns -> web tcp/80", "guest -> db tcp/80", "db -> client tcp/80"],
+    drops: ["client -> web tcp/80", "stranger -> web tcp/80", "stranger -> db tcp/80"],
   },
   {
     name: "an ipBlock holds but for its exceptions, inwards",
@@ -197,7 +197,7 @@ const ports: readonly Row[] = [
       },
     ],
     passes: ["guest -> web tcp/80", "guest -> db tcp/8000"],
-    drops: ["guest -> web tcp/8000", "guest -> db tcp/80", "guest -> client tcp/80", "guest -> web udp/8006"],
+    drops: ["guest -> web tcp/8000", "guest -> db tcp/80", "guest -> db tcp/8006", "guest -> web udp/8006"],
   },
   {
     name: "peers and ports of one rule must both hold",

@@ -38,7 +38,7 @@ export const places = {
   client: podOf("shop", "client", { labels: { app: "client" }, address: "10.244.0.3" }),
   db: podOf("shop", "db", { labels: { app: "db", tier: "back" }, address: "10.244.0.4", http: 8000 }),
   guest: podOf("lab", "guest", { labels: { app: "client" }, address: "10.244.0.5" }),
-  stranger: podOf("lab", "stranger", { labels: { app: "other" }, address: "10.244.0.6" }),
+  stranger: podOf("lab", "stranger", { labels: { app: "other", tier: "back" }, address: "10.244.0.6" }),
   dns: podOf("kube-system", "dns", { labels: { "k8s-app": "kube-dns" }, address: "10.244.0.7" }),
   outside: { address: "203.0.113.10" },
   outside2: { address: "203.0.113.20" },
