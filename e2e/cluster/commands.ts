@@ -23,6 +23,8 @@ import {
   writeState,
 } from "./state.ts";
 
+export const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 export interface Context {
   readonly folders: Folders;
   readonly env: NodeJS.ProcessEnv;
@@ -83,7 +85,7 @@ export async function load({ name, image }: Of<"load">, context: Context): Promi
   await provider.load(makeCluster(name, { context }), existsSync(file) ? file : image);
 }
 
-/** @returns the exit code of the command; 128 and its number when it ended by a signal */
+/** @returns the exit code of the command; 128 and the number when it ended by a signal */
 export async function exec({ name, command }: Of<"exec">, context: Context): Promise<number> {
   const { provider, state, folder } = await existing(name, context);
   const { env, cwd, signal } = context;
@@ -96,15 +98,17 @@ export async function exec({ name, command }: Of<"exec">, context: Context): Pro
     stdio: "inherit",
     env: { ...env, PATH: path, KUBECONFIG: kubeconfigFor(state, folder) },
   });
-  // Ctrl-C of a terminal reaches the command without us, and it may go on after it.
-  const forward = () => child.kill("SIGTERM");
-  process.on("SIGTERM", forward);
+  const forward = (killedBy: NodeJS.Signals) => {
+    // Ctrl-C of a terminal reaches the command without us, and it may go on after it.
+    if (killedBy !== "SIGINT") child.kill(killedBy);
+  };
+  for (const each of endSignals) process.on(each, forward);
   try {
     await once(child, "exit");
   } catch (cause) {
     throw new CopepodError("notFound", `${program} can't be started; is it on the PATH?`, { cause });
   } finally {
-    process.off("SIGTERM", forward);
+    for (const each of endSignals) process.off(each, forward);
   }
   return child.exitCode ?? 128 + (child.signalCode ? constants.signals[child.signalCode] : 0);
 }

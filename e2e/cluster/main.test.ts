@@ -99,6 +99,12 @@ describe("npm run cluster", () => {
     assert.equal((await cluster("exec", "--name", "one", "--", "sh", "-c", "kill -9 $$")).code, 137);
     assert.equal((await cluster("exec", "--name", "one", "--", "no-such-program")).code, 3);
     assert.match((await cluster("load", "--name", "one", "image")).said, /no node/);
+    const script = "process.on('SIGTERM', () => process.exit(9)); console.log('up'); setInterval(() => {}, 1e3)";
+    const child = start("exec", "--name", "one", "--", process.execPath, "--eval", script);
+    await once(child.stdout, "data");
+    child.kill("SIGINT");
+    child.kill("SIGTERM");
+    assert.deepEqual(await once(child, "close"), [9, null]);
     const running = await pids("one");
     assert.equal(running.length, 2);
     await succeed("down", "--name", "one");

@@ -1,19 +1,12 @@
 import { homedir } from "node:os";
 import { CopepodError, codeOf } from "@copepod/core/errors";
-import { type Context, down, exec, load, status, up } from "./commands.ts";
+import { type Context, down, endSignals, exec, load, status, up } from "./commands.ts";
 import { foldersOf } from "./folders.ts";
 import { help, type Invocation, parseInvocation, UsageError } from "./options.ts";
 
 const exitCodes = { ok: 0, failure: 1, usage: 2, notFound: 3, conflict: 4, timeout: 5, interrupted: 130 } as const;
 
 const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => {
-    // The second time, the person doesn't want to wait.
-    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
-    interruption.abort();
-  });
-}
 
 const context: Context = {
   folders: foldersOf(process.env, homedir()),
@@ -31,7 +24,19 @@ try {
   process.exitCode = tell(error);
 }
 
+function endOnSignals(): void {
+  for (const signal of endSignals) {
+    process.on(signal, () => {
+      // The second time, the person doesn't want to wait.
+      if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
+      interruption.abort();
+    });
+  }
+}
+
 async function run(invocation: Invocation): Promise<number> {
+  // A command that is run decides itself what Ctrl-C means.
+  if (invocation.kind !== "exec") endOnSignals();
   switch (invocation.kind) {
     case "help":
       context.print(help);

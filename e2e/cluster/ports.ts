@@ -1,20 +1,26 @@
-import { once } from "node:events";
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
+
+/**
+ * Below those that Linux gives to connections: so a port that is free for the moment, while its server is restarted, is
+ * not taken by one of them.
+ */
+const range = { first: 20_000, last: 32_000 } as const;
 
 /** Ports of loopback that nobody listens on just now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  try {
-    return await Promise.all(
-      servers.map(async (server) => {
-        server.listen(0, "127.0.0.1");
-        await once(server, "listening");
-        const address = server.address();
-        if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
-        return address.port;
-      }),
-    );
-  } finally {
-    for (const server of servers) server.close();
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = randomInt(range.first, range.last);
+    if (await isFree(port)) found.add(port);
   }
+  return [...found];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const server = createServer()
+    .on("error", () => resolve(false))
+    .listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  return await promise;
 }

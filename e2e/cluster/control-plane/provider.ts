@@ -8,8 +8,10 @@ const parts = ["kube-apiserver", "etcd"] as const;
 export const controlPlaneProvider: Provider = {
   name: "control-plane",
 
-  async up({ folder, signal, binaries }: Cluster) {
-    await ControlPlane.start({ folder, signal, binaries: await binaries(["etcd", "kube-apiserver"]) });
+  async up({ folder, say, signal, binaries }: Cluster) {
+    const programs = await binaries(["etcd", "kube-apiserver"]);
+    say("starting etcd and the API server");
+    await ControlPlane.start({ folder, signal, binaries: programs });
   },
 
   async down({ folder }: Cluster) {
