@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
 import { Reflector, type ReflectorSettings } from "@copepod/kube/cache/reflector";
 import type { Identity } from "@copepod/kube/client/access";
 import type { KubeClient } from "@copepod/kube/client/client";
@@ -48,7 +49,7 @@ export class Follower implements AsyncDisposable {
 
   constructor({ identity, namespace, settings, watchSeconds }: FollowerOptions) {
     this.#client = createKubeClient({ identity, userAgent: "follower/1", clock: systemClock, random: Math.random });
-    const log = (fields: object, message: string) => void this.logged.push(`${message} ${JSON.stringify(fields)}`);
+    const log = (fields: object, message: string) => void this.logged.push(`${message} ${inspect(fields)}`);
     this.reflector = new Reflector(
       { resource: configMaps, namespace, transform: (object) => object, ...settings },
       {
