@@ -41,8 +41,9 @@ const refused: Readonly<Record<string, RegExp>> = {
   "status -o yaml": /json only/,
   load: /load takes an image/,
   "load a b": /“b” is too much/,
-  "exec kubectl get pods -o wide": /exec has no option --output/,
+  "exec kubectl get pods -o wide": /exec takes its command after --, as in/,
   exec: /exec takes a command/,
+  "exec --name two --": /exec takes a command/,
 };
 
 describe("the command line of the cluster tool", () => {

@@ -89,7 +89,7 @@ const commands: Readonly<Record<string, Command>> = {
   exec: {
     options: ["name"],
     parse: (name, [program, ...args]) => {
-      if (program === undefined) throw new UsageError("exec takes a command, after --");
+      if (program === undefined) throw new UsageError("exec takes a command");
       return { kind: "exec", name, command: [program, ...args] };
     },
   },
@@ -97,6 +97,9 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** @throws UsageError, or CopepodError `invalid` for a name that can't be one */
 export function parseInvocation(args: readonly string[]): Invocation {
+  // Else its options would be taken for ours.
+  if (args[0] === "exec" && args.length > 1 && !args.some((arg) => ["--", "--help", "-h"].includes(arg)))
+    throw new UsageError("exec takes its command after --, as in: exec -- kubectl get nodes");
   const { values, positionals } = parse(args);
   if (values.help) return { kind: "help" };
   const [word, ...words] = positionals;

@@ -29,8 +29,12 @@ export async function findBinaries<Name extends BinaryName>(
   options: FindOptions,
 ): Promise<Binaries<Name>> {
   const found = new Map<BinaryName, string>(await findReady(names, options));
-  for (const name of names) {
-    if (!found.has(name)) found.set(name, join(await build(programs[name].tool, options), name));
+  const missing = names.filter((name) => !found.has(name));
+  const unbuilt = new Set(missing.map((name) => programs[name].tool));
+  if (unbuilt.size > 1) options.say(`to be built, one after the other: ${[...unbuilt].join(", ")}`);
+  for (const tool of unbuilt) {
+    const folder = await build(tool, options);
+    for (const name of missing) if (programs[name].tool === tool) found.set(name, join(folder, name));
   }
   return toBinaries(names, found);
 }
