@@ -142,7 +142,9 @@ const upstream = withRule(withEncryption, {
 const specObject = z.strictObject({
   upstream: upstream
     .optional()
-    .describe("A model API that agents reach at the base URL `/<name of the Credential>` of their proxy."),
+    .describe(
+      "A model API that agents reach at the base URL `/<name of the Credential>` of their proxy. Default none.",
+    ),
   match: match
     .optional()
     .describe(

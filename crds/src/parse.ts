@@ -46,7 +46,8 @@ export function parseResource(document: unknown): ParsedResource {
   if (!isKind(decided.kind)) return refuse(["kind"], `must be one of ${Object.keys(schemas).join(", ")}`);
   const schema = schemas[decided.kind];
   const result = schema.safeParse(Object.assign({ metadata: {} }, asGiven(schema, decided)));
-  const issues = [...(result.error?.issues.flatMap(toIssues) ?? []), ...findUnknown(decided.kind, status)];
+  const unknown = "status" in document ? findUnknown(decided.kind, status) : [];
+  const issues = [...(result.error?.issues.flatMap(toIssues) ?? []), ...unknown];
   if (result.success && issues.length === 0) return { ok: true, resource: result.data };
   return { ok: false, issues: issues.slice(0, maxIssues) };
 }
@@ -66,16 +67,17 @@ export function describeIssues(issues: readonly ResourceIssue[]): string {
 
 /** Fields that no status of the kind has: the API server refuses these before it drops the rest. */
 function findUnknown(kind: Kind, status: unknown): ResourceIssue[] {
-  if (!isObject(status)) return [];
   const shape = definitions.find((one) => one.kind === kind)?.status.shape ?? {};
-  const paths =
-    Object.keys(shape).length === 0
-      ? [["status"]]
-      : Object.entries(status).flatMap(([key, field]) => {
-          if (!Object.hasOwn(shape, key)) return [["status", key]];
-          return isObject(field) ? Object.keys(field).map((inner) => ["status", key, inner]) : [];
-        });
+  const paths = Object.keys(shape).length === 0 ? [["status"]] : listUnknown(status, shape, ["status"]);
   return paths.map((path) => ({ path, reason: unknownField }));
+}
+
+function listUnknown(value: unknown, shape: object, path: ResourceIssue["path"]): ResourceIssue["path"][] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => listUnknown(item, {}, [...path, index]));
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, field]) =>
+    Object.hasOwn(shape, key) ? listUnknown(field, {}, [...path, key]) : [[...path, key]],
+  );
 }
 
 function toIssues(issue: z.core.$ZodIssue): ResourceIssue[] {

@@ -8,8 +8,14 @@ const keyObject = z.strictObject({
   kind: z
     .enum(["Conversation", "Thread", "Group", "Schedule"])
     .describe("What the session belongs to: a conversation, one thread of it, the whole agent group, or a schedule."),
-  conversation: lineSchema(maxNameLength).min(1).optional().describe("Id of the conversation's row."),
-  thread: lineSchema(maxNameLength).min(1).optional().describe("Thread within the conversation."),
+  conversation: lineSchema(maxNameLength)
+    .min(1)
+    .optional()
+    .describe("Id of the conversation's row. Required for the kinds Conversation and Thread."),
+  thread: lineSchema(maxNameLength)
+    .min(1)
+    .optional()
+    .describe("Thread within the conversation. Required for the kind Thread."),
 });
 
 const conversationNamed = withRule(keyObject, {

@@ -7,11 +7,16 @@ import { withRule } from "./rule.ts";
 
 const conversation = withRule(
   z.strictObject({
-    id: lineSchema(maxNameLength).min(1).optional().describe("The adapter's address of one conversation."),
+    id: lineSchema(maxNameLength)
+      .min(1)
+      .optional()
+      .describe("The adapter's address of one conversation. Required without kind."),
     kind: z
       .enum(["Direct", "Group"])
       .optional()
-      .describe("All direct conversations, or all groups. A wiring with an id comes before one with a kind."),
+      .describe(
+        "All direct conversations, or all groups; a wiring with an id comes before one with a kind. Required without id.",
+      ),
   }),
   {
     cel: "has(self.id) != has(self.kind)",

@@ -92,7 +92,10 @@ const statusSchema = z.object({
 const noField = "<nil>";
 
 /** What the API server would make of a document, without storing it. */
-export async function judge(plane: ControlPlane, document: { readonly kind: unknown }): Promise<Verdict> {
+export async function judge(
+  plane: ControlPlane,
+  document: { readonly kind?: unknown; readonly [field: string]: unknown },
+): Promise<Verdict> {
   const path = `${pathOf(pluralOf(document.kind))}?dryRun=All&fieldValidation=Strict`;
   return toVerdict(await plane.call("POST", path, document));
 }

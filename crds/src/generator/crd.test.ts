@@ -3,11 +3,20 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
+import { z } from "zod";
 import { credentialDefinition } from "../credential.ts";
 import { definitions } from "../kinds.ts";
 import { parseResource } from "../parse.ts";
 import { crdYaml } from "./crd.ts";
 import { resourcesMarkdown } from "./reference.ts";
+import { type StructuralSchema, toStructural } from "./structural.ts";
+
+const schemaSchema = z.record(z.string(), z.unknown());
+const fieldsSchema = z.object({
+  required: z.array(z.string()).default([]),
+  properties: z.record(z.string(), schemaSchema).default({}),
+  items: schemaSchema.optional(),
+});
 
 const samplesDir = join(import.meta.dirname, "../../samples");
 
@@ -36,11 +45,30 @@ describe("the CRD of a kind", () => {
     });
   }
 
+  for (const { kind, spec } of definitions) {
+    it(`${kind} tells of each field that may be left out what then holds`, () => {
+      for (const [path, field] of optionalFields(toStructural(spec))) {
+        assert.match(String(field.description), /\b[Dd]efault|\bRequired (for|without)\b/, `${kind} ${path}`);
+      }
+    });
+  }
+
   it("asks for a spec only where one is needed", () => {
     const required = definitions.map((one) => parse(crdYaml(one)).spec.versions[0].schema.openAPIV3Schema.required);
     assert.deepEqual(required, [undefined, ["spec"], ["spec"], ["spec"], ["spec"], ["spec"]]);
   });
 });
+
+/** Not those that have only further fields, each with a default of its own. */
+function optionalFields(schema: StructuralSchema, path = "spec"): [string, StructuralSchema][] {
+  const { required, properties, items } = fieldsSchema.parse(schema);
+  const fields = Object.entries(properties).flatMap(([name, field]) => {
+    const inner = optionalFields(field, `${path}.${name}`);
+    const isOptional = !required.includes(name) && JSON.stringify(field.default) !== "{}";
+    return isOptional ? [[`${path}.${name}`, field] satisfies [string, StructuralSchema], ...inner] : inner;
+  });
+  return items === undefined ? fields : [...fields, ...optionalFields(items, `${path}[]`)];
+}
 
 describe("the CRD of a Credential", () => {
   const { openAPIV3Schema } = parse(crdYaml(credentialDefinition)).spec.versions[0].schema;

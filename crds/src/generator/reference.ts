@@ -2,6 +2,9 @@ import { apiVersion, type Definition } from "../definition.ts";
 import { type CelRule, celRulesOf, validationsKey } from "../rule.ts";
 import { type StructuralSchema, toStructural } from "./structural.ts";
 
+/** Characters of a rule; a longer one tells people less than its sentence. */
+const maxShownRule = 250;
+
 interface Row {
   readonly field: string;
   readonly schema: StructuralSchema;
@@ -67,7 +70,8 @@ function listRows(schema: StructuralSchema, path: string): Row[] {
 
 const rootRules = ({ kind, schema }: Definition): string[] => celRulesOf(schema).map((rule) => ruleLine(kind, rule));
 
-const ruleLine = (path: string, { message, rule }: CelRule): string => `- \`${path}\`: ${message}: \`${rule}\``;
+const ruleLine = (path: string, { message, rule }: CelRule): string =>
+  `- \`${path}\`: ${message}${rule.length > maxShownRule ? "" : `: \`${rule}\``}`;
 
 function listRules(schema: StructuralSchema, path: string): string[] {
   const own = asList(schema[validationsKey]).map(({ message, rule }) =>

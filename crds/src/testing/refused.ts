@@ -60,6 +60,8 @@ const refusedFields: RefusedDocuments = {
     "status.awake.now",
     /unknown field/,
   ],
+  "a list as status": [{ ...group(), status: [{ awake: 1 }] }, "status[0].awake", /unknown field/],
+  "nothing as status of a kind that has none": [{ ...user({}), status: null }, "status", /unknown field/],
   "a status of a kind that has none": [{ ...user({}), status: {} }, "status", /unknown field/],
   "a spec that is text": [group("x"), "spec", /expected object/],
   "a spec that is a list": [group([]), "spec", /expected object/],
