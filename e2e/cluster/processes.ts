@@ -1,5 +1,4 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import type { Server } from "node:net";
 import { join } from "node:path";
@@ -21,8 +20,8 @@ export interface ProcessOptions {
   /** Nothing else is passed on. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Of this process's network, given to a Node program in a message of its IPC channel; it answers when it has it. This
-   * process then no longer listens.
+   * Of this process's network, given to a Node program in a message of its IPC channel; it answers when it has it. The caller
+   * closes its own.
    */
   readonly listener?: Server;
   readonly signal: AbortSignal;
@@ -76,16 +75,24 @@ export async function startProcess({
     signal,
   });
   const record = await Promise.race([started, failed]);
-  if (listener) await handOver(child, listener, signal);
+  if (listener) await handOver(child, listener, { name, signal });
   return record;
 }
 
-async function handOver(child: ChildProcess, listener: Server, signal: AbortSignal): Promise<void> {
-  const taken = once(child, "message", { signal: AbortSignal.any([signal, AbortSignal.timeout(startTimeoutMs)]) });
+/** Comes back, too, when the process has ended at once: whoever waits for what it does sees that anyway. */
+async function handOver(
+  child: ChildProcess,
+  listener: Server,
+  { name, signal }: Pick<ProcessOptions, "name" | "signal">,
+): Promise<void> {
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  child.once("message", end).once("exit", end);
   child.send("listener", listener);
-  await taken;
-  child.disconnect();
-  listener.close();
+  await waitFor(`${name} to take its listener`, () => isOver, { timeoutMs: startTimeoutMs, signal });
+  if (child.connected) child.disconnect();
 }
 
 /** @returns undefined when it does not run */

@@ -1,11 +1,15 @@
 import { connect, Server, type Socket } from "node:net";
 
-/** The door to the API server: a socket belongs to the network that it was made in, also in another namespace's process. */
+/**
+ * The door to the API server, of the process that starts this one: a socket belongs to the network that it was made in, also
+ * in a process of another network.
+ */
 export async function receiveListener(): Promise<Server> {
-  const { promise, resolve } = Promise.withResolvers<Server>();
+  const { promise, resolve, reject } = Promise.withResolvers<Server>();
   process.once("message", (_, handle) => {
     if (handle instanceof Server) resolve(handle);
   });
+  process.once("disconnect", () => reject(new Error("who started the node has gone before it gave it a listener")));
   const listener = await promise;
   process.send?.("taken");
   return listener;

@@ -5,29 +5,15 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
-import type { Cluster, ClusterStatus, Provider } from "../cluster.ts";
+import type { Cluster, Provider } from "../cluster.ts";
 import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
-import { findProcess, lastWords, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
+import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
 import { readIfThere, writeWhole } from "../state.ts";
-import { waitFor } from "../wait.ts";
 import { cgroupOf, makeCgroup, removeCgroup } from "./cgroups.ts";
 import { containerdSocket } from "./config.ts";
-import {
-  logNameOf,
-  type NodeSpec,
-  type NodeStatus,
-  nodeFolderOf,
-  type Part,
-  parseSpec,
-  parseStatus,
-  parts,
-  programNames,
-  specFileOf,
-  statusFileOf,
-} from "./spec.ts";
+import { describeStatus, readStatus, waitUntilReady } from "./progress.ts";
+import { type NodeSpec, nodeFolderOf, nodeProcess, parseSpec, programNames, specFileOf, statusFileOf } from "./spec.ts";
 
-/** Holds the namespaces; its only child is their first process. */
-const nodeProcess = "node";
 const readyTimeoutMs = 180_000;
 const busybox = "/bin/busybox";
 /** The node's own of these hide the machine's. */
@@ -41,7 +27,7 @@ export const native: Provider = {
     requireRoot();
     requireVisible(cluster.folder);
     if (!(await findProcess(cluster.folder, nodeProcess))) await startNode(cluster);
-    await waitUntilReady(cluster);
+    await waitUntilReady(cluster, readyTimeoutMs);
   },
 
   async down({ name, folder }) {
@@ -54,7 +40,7 @@ export const native: Provider = {
 
   async status({ folder }) {
     const node = await findProcess(folder, nodeProcess);
-    return statusOf(node, await readStatus(folder));
+    return describeStatus(await readStatus(folder), node !== undefined);
   },
 
   async load(cluster, archive) {
@@ -109,8 +95,9 @@ async function requireNode({ name, folder }: Cluster): Promise<ProcessRecord> {
 async function startNode(cluster: Cluster): Promise<void> {
   const { name, folder, signal, say } = cluster;
   await mkdir(nodeFolderOf(folder), { recursive: true, mode: 0o700 });
-  const listener = await listen(await readApiPort(folder));
-  const spec = { ...(await makeSpec(cluster)), apiPort: portOf(listener) };
+  const machine = await prepareMachine(cluster);
+  await using listener = await listen(await readApiPort(folder));
+  const spec = { ...machine, apiPort: portOf(listener) };
   await writeWhole(specFileOf(folder), JSON.stringify(spec));
   await rm(statusFileOf(folder), { force: true });
   // Waits for the last process of a node that was killed, too.
@@ -121,8 +108,8 @@ async function startNode(cluster: Cluster): Promise<void> {
     folder,
     name: nodeProcess,
     command: [...newMachine, process.execPath, main, specFileOf(folder)],
-    // kubectl keeps a cache there.
-    env: { HOME: nodeFolderOf(folder) },
+    // kubectl keeps a cache at home; what else would be in the machine's /tmp goes with the node.
+    env: { HOME: nodeFolderOf(folder), TMPDIR: "/run" },
     listener,
     signal,
   });
@@ -145,7 +132,7 @@ const newMachine = [
   "sh",
 ] as const;
 
-async function makeSpec(cluster: Cluster): Promise<Omit<NodeSpec, "apiPort">> {
+async function prepareMachine(cluster: Cluster): Promise<Omit<NodeSpec, "apiPort">> {
   const { name, folder } = cluster;
   await cluster.packages(["runc", "nftables", "iproute2", "util-linux", "busybox-static"]);
   const { pause, ...programs } = await cluster.binaries([...programNames, "pause"]);
@@ -165,7 +152,8 @@ async function readApiPort(folder: string): Promise<number | undefined> {
 
 /** @param port is taken if it can be: then a kubeconfig of an earlier start leads here, too */
 async function listen(port = 0): Promise<Server> {
-  const server = createServer().listen(port, "127.0.0.1");
+  // Nobody is served before the node has it.
+  const server = createServer((socket) => socket.destroy()).listen(port, "127.0.0.1");
   try {
     await once(server, "listening");
     return server;
@@ -179,47 +167,6 @@ function portOf(server: Server): number {
   const address = server.address();
   if (address !== null && typeof address === "object") return address.port;
   throw new CopepodError("internal", "a TCP server has no port");
-}
-
-async function readStatus(folder: string): Promise<NodeStatus | undefined> {
-  const text = await readIfThere(statusFileOf(folder));
-  return text === undefined ? undefined : parseStatus(text);
-}
-
-function statusOf(node: ProcessRecord | undefined, status: NodeStatus | undefined): ClusterStatus {
-  if (!node)
-    return status ? { state: "broken", parts: [{ name: nodeProcess, state: "ended" }] } : { state: "down", parts: [] };
-  const shown = parts.map((name) => ({ name, progress: status?.[name] ?? "starting" }));
-  return {
-    state: shown.every(({ progress }) => progress === "ready") ? "up" : "broken",
-    parts: shown.map(({ name, progress }) => ({
-      name,
-      state: progress === "restarting" ? "ended" : "running",
-      detail: progress,
-    })),
-  };
-}
-
-async function waitUntilReady({ folder, say, signal }: Cluster): Promise<void> {
-  const begun = performance.now();
-  const said = new Set<Part>();
-  const missing = () => parts.filter((part) => !said.has(part));
-  const look = async (): Promise<boolean> => {
-    if (!(await findProcess(folder, nodeProcess)))
-      throw new CopepodError("unavailable", `the node has ended; ${await lastWords(folder, nodeProcess)}`);
-    const status = await readStatus(folder);
-    for (const part of missing()) {
-      if (status?.[part] !== "ready") continue;
-      said.add(part);
-      say(`${part} is ready (${((performance.now() - begun) / 1_000).toFixed(1)} s)`);
-    }
-    return missing().length === 0;
-  };
-  const hint = async () => {
-    const [first] = missing();
-    return first === undefined ? "" : `${missing().join(", ")} not ready; ${await lastWords(folder, logNameOf(first))}`;
-  };
-  await waitFor("the node to be ready", look, { timeoutMs: readyTimeoutMs, signal, hint });
 }
 
 async function childrenOf({ pid }: ProcessRecord): Promise<number[]> {

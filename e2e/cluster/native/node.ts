@@ -28,15 +28,16 @@ export class Node {
   readonly #files: NodeFiles;
   readonly #status: StatusWriter;
   readonly #components: Readonly<Record<ComponentName, Component>>;
-  readonly #path: string;
+  readonly #env: Readonly<Record<string, string>>;
 
   constructor({ spec, files, status }: NodeOptions) {
     this.#spec = spec;
     this.#files = files;
     this.#status = status;
     this.#components = components(spec, files);
+    const { HOME = "", TMPDIR = "", PATH = "" } = process.env;
     // Where containerd finds its shim, and all find what comes from Debian.
-    this.#path = [dirname(spec.programs.containerd), process.env.PATH].join(":");
+    this.#env = { HOME, TMPDIR, PATH: [dirname(spec.programs["containerd-shim-runc-v2"]), PATH].join(":") };
   }
 
   /** Resolves when the whole node serves. */
@@ -86,21 +87,27 @@ export class Node {
   }
 
   async #call(program: "kubectl" | "ctr", args: readonly string[]): Promise<void> {
-    await promisify(execFile)(this.#spec.programs[program], args, { env: { PATH: this.#path } });
+    await promisify(execFile)(this.#spec.programs[program], args, { env: this.#env });
   }
 
   /** Resolves when the component serves for the first time. */
   async #run(name: ComponentName): Promise<void> {
     const { command, probe } = this.#components[name];
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const watch = () => this.#untilServing(name, probe).then(resolve, reject);
+    let watching: Promise<void> | undefined;
+    const watch = () => {
+      watching ??= this.#untilServing(name, probe).finally(() => {
+        watching = undefined;
+      });
+      watching.then(resolve, reject);
+    };
     const say = (line: string) => {
       console.log(line);
       this.#status.set(name, "restarting").then(watch, reject);
     };
-    const supervised = { name, command, env: { PATH: this.#path }, logFile: logFile(this.#spec.folder, name) };
+    const supervised = { name, command, env: this.#env, logFile: logFile(this.#spec.folder, name) };
     keepRunning(supervised, { say, signal: forever }).catch(reject);
-    await watch();
+    watch();
     await promise;
   }
 

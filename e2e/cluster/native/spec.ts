@@ -56,8 +56,8 @@ export const parts = [
 ] as const;
 export type Part = (typeof parts)[number];
 
-/** Whose log tells why a part is not ready: a step's words are in the node's own. */
-export const logNameOf = (part: Part): string => (isStep(part) ? "node" : part);
+/** The name of the log that tells why a part is not ready: steps write into the node's own. */
+export const logNameOf = (part: Part): string => (isStep(part) ? nodeProcess : part);
 const isStep = (part: Part): boolean => ["images", "addons", "node", "dns"].includes(part);
 
 /** `restarting`: it was ready before, or has ended before it was. */
@@ -72,6 +72,9 @@ export const startingStatus = (): NodeStatus =>
   statusSchema.parse(Object.fromEntries(parts.map((part) => [part, "starting"])));
 
 export const parseStatus = (text: string): NodeStatus => statusSchema.parse(JSON.parse(text));
+
+/** Holds the namespaces; its only child is their first process. */
+export const nodeProcess = "node";
 
 /** What the node keeps of its own in the cluster's folder. */
 export const nodeFolderOf = (folder: string): string => join(folder, "node");

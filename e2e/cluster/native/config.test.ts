@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { BlockList } from "node:net";
+import { describe, it } from "node:test";
+import { parse } from "yaml";
+import { cniConfig, containerdConfig, kubeletConfig, network } from "./config.ts";
+import { dnsManifests } from "./dns.ts";
+import { storageManifests } from "./storage.ts";
+
+function isIn(address: string, range: string): boolean {
+  const [base = "", bits] = range.split("/");
+  const list = new BlockList();
+  list.addSubnet(base, Number(bits));
+  return list.check(address);
+}
+
+describe("what a node's programs are told", () => {
+  it("has addresses of pods, Services and the node that don't overlap", () => {
+    for (const address of [network.firstService, network.dnsService]) assert.ok(isIn(address, network.services));
+    for (const range of [network.services, network.pods]) assert.ok(!isIn(network.node, range));
+    assert.ok(!isIn(network.firstService, network.pods));
+  });
+
+  it("sends the pods' DNS where CoreDNS is, and nothing to the DNS of the machine", () => {
+    const kubelet = parse(kubeletConfig({ cgroup: "/copepod-a", clientCa: "/pki/ca.crt" }));
+    const service = parse(JSON.stringify(dnsManifests("/bin/coredns"))).find(
+      ({ kind }: { kind: string }) => kind === "Service",
+    );
+    assert.deepEqual(kubelet.clusterDNS, [service.spec.clusterIP]);
+    assert.equal(kubelet.resolvConf, "");
+  });
+
+  it("keeps the pods in the cluster's own cgroup", () => {
+    assert.equal(parse(kubeletConfig({ cgroup: "/copepod-a", clientCa: "/pki/ca.crt" })).cgroupRoot, "/copepod-a");
+  });
+
+  it("gives pods addresses of their range, which the kernel routes", () => {
+    const [ptp] = JSON.parse(cniConfig()).plugins;
+    assert.equal(ptp.type, "ptp");
+    assert.deepEqual(ptp.ipam.ranges, [[{ subnet: network.pods }]]);
+  });
+
+  it("asks no registry for the image of the sandboxes, nor lowers a score that it may not lower", () => {
+    const toml = containerdConfig("localhost/pause:1", "/programs");
+    assert.match(toml, /pinned_images\]\nsandbox = "localhost\/pause:1"/);
+    assert.match(toml, /\n\[plugins\."io\.containerd\.cri\.v1\.runtime"\]\nrestrict_oom_score_adj = true/);
+    assert.match(toml, /bin_dirs = \["\/programs"\]/);
+  });
+
+  it("has one class of volumes, which is the default and waits for a pod", () => {
+    const classes = storageManifests
+      .map((object) => parse(JSON.stringify(object)))
+      .filter(({ kind }) => kind === "StorageClass");
+    assert.equal(classes.length, 1);
+    const [{ metadata, volumeBindingMode }] = classes;
+    assert.equal(metadata.name, "standard");
+    assert.equal(metadata.annotations["storageclass.kubernetes.io/is-default-class"], "true");
+    assert.equal(volumeBindingMode, "WaitForFirstConsumer");
+  });
+});
