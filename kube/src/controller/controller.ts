@@ -107,7 +107,7 @@ export class Controller {
       for (const end of unsubscribe) end();
     }
     const drained = Promise.all([this.#queue.shutDown(), workers]).then(() => true);
-    if (!lost?.aborted) await Promise.race([drained, pause(clock, drainMs, lost ?? neverAborted)]);
+    await endsWithin(drained, drainMs, clock, lost);
     for (const running of this.#running) running.abort(lost?.aborted ? lost.reason : stop.reason);
     return await endsWithin(drained, abortGraceMs, clock);
   }
@@ -185,16 +185,15 @@ export class Controller {
   }
 }
 
-const neverAborted = new AbortController().signal;
-
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
-async function endsWithin(work: Promise<boolean>, ms: number, clock: Clock): Promise<boolean> {
+/** @returns false when the time is over, or `cut` aborts, and the work has not ended */
+async function endsWithin(work: Promise<boolean>, ms: number, clock: Clock, cut?: AbortSignal): Promise<boolean> {
   const over = new AbortController();
-  const late = pause(clock, ms, over.signal).then(() => false);
+  const late = pause(clock, ms, AbortSignal.any([over.signal, ...(cut ? [cut] : [])])).then(() => false);
   return await Promise.race([work, late]).finally(() => over.abort());
 }
