@@ -10,10 +10,9 @@ import { auditFiles, kindConfig } from "./config.ts";
 import type { Engine, Ground } from "./engine.ts";
 
 const createWait = "180s";
-const readyTimeoutMs = 180_000;
-const settleWait = "180s";
-/** Namespaces of what comes with a cluster. */
-const systemNamespaces = ["kube-system", "local-path-storage"];
+const settleTimeoutMs = 180_000;
+/** Pods that come with a cluster, but for the control plane, which has answered by then. */
+const systemPods = [["--namespace=kube-system", "--selector=tier!=control-plane"], ["--namespace=local-path-storage"]];
 
 export const kindProvider = (ground: Ground): Provider => ({
   name: "kind",
@@ -21,12 +20,11 @@ export const kindProvider = (ground: Ground): Provider => ({
   async up(cluster) {
     const engine = await ground.start(cluster);
     const tools = await toolsOf(cluster, engine);
-    const begun = new Date();
     if (!(await isMade(cluster)) || !(await nodeState(cluster, engine))) await make(cluster, { ground, engine, tools });
     else await run(["docker", "start", nodeOf(cluster)], { signal: cluster.signal, env: engine.env });
     await tools.kind("export", "kubeconfig", ...nameOf(cluster), "--kubeconfig", kubeconfigOf(cluster.folder));
     await ground.publish?.(cluster, engine, await readPort(cluster));
-    await settle(cluster, tools, begun);
+    await settle(cluster, engine, tools);
   },
 
   async down(cluster) {
@@ -119,20 +117,30 @@ async function make(cluster: Cluster, { ground, engine, tools }: MakeOptions): P
   await writeWhole(markOf(cluster), "");
 }
 
-/** Waits until the node has answered since the start (what it said earlier is still there), and its DNS and volumes work. */
-async function settle({ signal, folder }: Cluster, { kubectl }: Tools, begun: Date): Promise<void> {
-  const heartbeat = '{.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime}';
-  const hasAnswered = async () => {
-    const last = await kubectl("get", "nodes", "-o", `jsonpath=${heartbeat}`).catch(() => "");
-    // It has whole seconds.
-    return Date.parse(last) >= begun.getTime() - 1_000;
+/** For each container, whether it is ready and since when it runs. */
+const containers = '{range .items[*].status.containerStatuses[*]}{.ready} {.state.running.startedAt}{"\\n"}{end}';
+
+/**
+ * Waits until network, DNS and volumes work. After a new start of the node everything looks as it was before for a while, so
+ * only what has started since then counts.
+ */
+async function settle(cluster: Cluster, engine: Engine, { kubectl }: Tools): Promise<void> {
+  const { signal } = cluster;
+  const inspect = ["docker", "inspect", "--format", "{{.State.StartedAt}}", nodeOf(cluster)] as const;
+  const begun = Date.parse((await run(inspect, { signal, env: engine.env })).trim());
+  const hasStarted = (line: string): boolean => {
+    const [ready, since = ""] = line.split(" ");
+    return ready === "true" && Date.parse(since) >= begun;
   };
-  const hint = `see what its containers say with \`docker logs\`, and ${folder}`;
-  await waitFor("the node", hasAnswered, { timeoutMs: readyTimeoutMs, signal, hint });
-  const wait = ["wait", "--timeout", settleWait];
-  await kubectl(...wait, "--for=condition=Ready", "node", "--all");
-  for (const namespace of systemNamespaces)
-    await kubectl(...wait, "--for=condition=Available", "deployment", "--all", "--namespace", namespace);
+  const look = async (): Promise<boolean> => {
+    for (const pods of systemPods) {
+      const lines = (await kubectl("get", "pods", ...pods, "-o", `jsonpath=${containers}`).catch(() => "")).trim();
+      if (!lines.split("\n").every(hasStarted)) return false;
+    }
+    return true;
+  };
+  const hint = "`kubectl get pods --all-namespaces` shows which of them does not come";
+  await waitFor("the pods that come with the cluster", look, { timeoutMs: settleTimeoutMs, signal, hint });
 }
 
 /** @returns undefined when there is no node */
