@@ -18,6 +18,8 @@ export const startingMs = 15_000;
 export const startingMaxMs = 1_000;
 /** Without a sign of life for this long, what a cache holds counts as stale: two hung watches in a row. */
 export const staleMs = 180_000;
+/** Faults of a transform or a listener are warned of once in this time: one bug may meet every object. */
+export const faultWarningMs = 60_000;
 /** Strings that are kept to be shared by the objects that come next. */
 export const sharedStrings = 4_096;
 /** Longest string, in UTF-16 units, that is looked for among them: longer ones are rarely equal. */

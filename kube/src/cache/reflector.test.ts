@@ -211,6 +211,12 @@ describe("a reflector", () => {
       rig.reports.filter(([what]) => what === "threw").map(([, report]) => report),
       Array(2).fill({ name: "widgets.example.com", by: "listener" }),
     );
+    const warning = "warn: a listener of a cache threw";
+    assert.deepEqual(rig.logged, [warning, "debug: a listener of a cache threw"]);
+    rig.clock.pass(60_000);
+    rig.server.put("c");
+    await rig.untilEqual();
+    assert.equal(rig.logged.at(-1), warning);
   });
 
   it("says why it can't be relied on: before the first list, and after minutes of silence, whatever the wall clock does", async () => {

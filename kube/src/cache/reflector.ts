@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import { type KubeObject, keyOf, type Resource } from "../object.ts";
 import type { Cache } from "./cache.ts";
 import type { IndexFunctions } from "./indexes.ts";
-import { shortWatchMs, staleMs, steadyWatchMs, watchInactivityMs, watchSeconds } from "./limits.ts";
+import { faultWarningMs, shortWatchMs, staleMs, steadyWatchMs, watchInactivityMs, watchSeconds } from "./limits.ts";
 import type { ReflectorObserver } from "./observer.ts";
 import { Retry } from "./retry.ts";
 import { SharedStrings } from "./shared-strings.ts";
@@ -58,6 +58,7 @@ export class Reflector<T> {
   /** The last sign of life of the server. */
   #heardAt: number;
   #lastFailure: string | undefined;
+  readonly #warnedAt = { transform: Number.NEGATIVE_INFINITY, listener: Number.NEGATIVE_INFINITY };
 
   constructor(settings: ReflectorSettings<T>, deps: ReflectorDeps) {
     const { resource, transform, indexes = {}, inactivityMs, ...scope } = settings;
@@ -214,8 +215,12 @@ export class Reflector<T> {
   }
 
   #threw(by: "transform" | "listener", fields: object): void {
-    this.#deps.observer?.threw({ name: this.name, by });
-    this.#deps.log.warn({ ...fields, resource: this.name }, `a ${by} of a cache threw`);
+    const { clock, log, observer } = this.#deps;
+    const now = clock.monotonic();
+    const isNews = now - this.#warnedAt[by] >= faultWarningMs;
+    if (isNews) this.#warnedAt[by] = now;
+    log[isNews ? "warn" : "debug"]({ ...fields, resource: this.name }, `a ${by} of a cache threw`);
+    observer?.threw({ name: this.name, by });
   }
 
   #problem(silentMs: number): string | undefined {

@@ -36,8 +36,8 @@ export class Reflectors {
     return this.#reflectors.map((reflector) => ({ name: reflector.name, ...reflector.status() }));
   }
 
-  /** Why readiness has to say no, one sentence each. */
-  problems(): string[] {
-    return this.statuses().flatMap(({ problem }) => problem ?? []);
+  /** Why readiness has to say no; undefined while all is well. */
+  problem(): string | undefined {
+    return this.statuses().find(({ problem }) => problem !== undefined)?.problem;
   }
 }
