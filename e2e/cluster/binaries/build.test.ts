@@ -101,6 +101,12 @@ describe("building programs from Go modules", { skip }, () => {
     await assert.rejects(build({ env: { PATH: root } }), { code: "notFound", message: "Go is not on the PATH" });
   });
 
+  it("says so when Go is too old", async () => {
+    await writeFile(join(tool.folder, "go.mod"), "module example.test/tiny\n\ngo 1.999\n");
+    const env = { ...process.env, GOTOOLCHAIN: "local" };
+    await assert.rejects(build({ env }), { code: "notFound", message: /^Go is too old \(.*1\.999.*\)$/ });
+  });
+
   it("can be interrupted", async () => {
     const interruption = new AbortController();
     const building = build({ signal: interruption.signal, say: () => interruption.abort() });

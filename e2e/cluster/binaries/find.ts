@@ -22,7 +22,7 @@ export interface FindOptions {
 /**
  * Programs of the versions that we have pinned: from $KUBEBUILDER_ASSETS, from an earlier build, from the PATH when the
  * version fits, else built from Go modules.
- * @throws CopepodError `notFound` when one would have to be built and Go is missing
+ * @throws CopepodError `notFound` when one would have to be built and there is no Go that is new enough
  */
 export async function findBinaries<Name extends BinaryName>(
   names: readonly Name[],
@@ -119,7 +119,7 @@ async function build(name: ToolName, { env, say, signal }: FindOptions): Promise
     if (!(cause instanceof CopepodError && cause.code === "notFound")) throw cause;
     throw new CopepodError(
       "notFound",
-      `${await describeTool(tool)} has to be built, and Go is not on the PATH: install Go ${await neededGo(tool.folder)} ` +
+      `${await describeTool(tool)} has to be built, and ${cause.message}: install Go ${await neededGo(tool.folder)} ` +
         `or newer, or have ${names.join(", ")} of that version on the PATH or in the folder that $KUBEBUILDER_ASSETS names`,
       { cause },
     );

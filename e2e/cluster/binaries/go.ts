@@ -6,6 +6,8 @@ import { CopepodError } from "@copepod/core/errors";
 const shownErrorLines = 10;
 /** A package that is built, or a module that is fetched. */
 const progressLine = /^(go: (downloading|finding) .*|[^\s:]+)$/;
+/** Those before 1.21 don't even know how versions are written today. */
+const tooOldLine = /requires go >=|invalid go version/;
 
 export interface GoOptions {
   readonly folder: string;
@@ -18,7 +20,7 @@ export interface GoOptions {
 /**
  * Runs Go where the modules and flags of the person's own environment can't change what comes out.
  * @returns the lines of its output
- * @throws CopepodError `notFound` without Go, `unavailable` when it fails
+ * @throws CopepodError `notFound` without a Go that is new enough, `unavailable` when it fails
  */
 export async function runGo(
   args: readonly string[],
@@ -43,6 +45,8 @@ export async function runGo(
     throw isMissingProgram(error) ? new CopepodError("notFound", "Go is not on the PATH", { cause: error }) : error;
   });
   if (code === 0) return output;
+  const tooOld = complaints.find((line) => tooOldLine.test(line));
+  if (tooOld !== undefined) throw new CopepodError("notFound", `Go is too old (${tooOld})`);
   throw new CopepodError("unavailable", `go ${args[0]} failed: ${complaints.slice(0, shownErrorLines).join("\n")}`);
 }
 
