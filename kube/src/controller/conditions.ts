@@ -51,5 +51,6 @@ function changeOf(before: unknown, after: unknown): unknown {
   // A patch can't tell null from what is not there, and neither does this.
   if (after === undefined || after === null) return before === undefined || before === null ? undefined : null;
   if (isObject(before) && isObject(after)) return mergePatchOf(before, after);
-  return isDeepStrictEqual(before, after) ? undefined : after;
+  // Inside a list too: a field that is undefined is not sent.
+  return isDeepStrictEqual(before, JSON.parse(JSON.stringify(after))) ? undefined : after;
 }
