@@ -1,9 +1,6 @@
 import { z } from "zod";
-import { compilePattern, re2Tokens } from "./pattern.ts";
+import { compilePattern, maxPatternLength, re2Tokens } from "./pattern.ts";
 import { withRule } from "./rule.ts";
-
-/** Longest pattern, in characters. */
-const maxPatternLength = 256;
 
 const patternSchema = withRule(z.string().min(1).max(maxPatternLength), {
   // A pattern that does not compile is an error inside CEL. `|| true` would swallow it, a membership test does not.

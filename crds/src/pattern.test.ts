@@ -19,6 +19,12 @@ describe("a pattern", () => {
     }
   });
 
+  it("is undefined at once when it is far too long, whatever it says", () => {
+    for (const token of ["a.", "(", "[a", "\\d-", "a?", "{1"]) {
+      assert.equal(compilePattern(token.repeat(500_000)), undefined);
+    }
+  });
+
   it("is undefined when it is no regular expression, or one that could not be fast", () => {
     for (const source of ["(", "*", "[b-a]", "a(?=b)", "a(?!b)", "(?<=a)b", "(?<!a)b", "(a)\\1", "(?<n>a)\\k<n>"]) {
       assert.equal(compilePattern(source), undefined, source);

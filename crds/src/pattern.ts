@@ -1,5 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 
+/** Longest pattern, in characters. */
+export const maxPatternLength = 256;
+
 /** What stands for itself after a backslash: ASCII that is no letter, digit or control character. */
 const punctuation = "[ -/:-@\\[-`{-~]";
 /** Two characters for V8's linear-time engine, so nothing that could be repeated or stand in a class. */
@@ -22,8 +25,8 @@ const tokens = `^(${token})*$`;
 const tokensOnly = new RegExp(tokens, "u");
 
 /**
- * Accepts, in RE2's notation, what mean the same to V8's engine and to RE2, with which the API server checks.
- * Whether the tokens stand in a good order, each engine sees for itself.
+ * In RE2's notation: accepts the tokens that V8's engine and RE2, with which the API server checks, both read in the
+ * same way. Whether they stand in a good order, each engine sees for itself.
  */
 export const re2Tokens = tokens.replaceAll("\\u{", "\\x{");
 
@@ -34,7 +37,8 @@ export const re2Tokens = tokens.replaceAll("\\u{", "\\x{");
  * @returns undefined when the pattern is not valid here, or would not be on the API server.
  */
 export function compilePattern(pattern: string): RegExp | undefined {
-  if (!tokensOnly.test(pattern)) return undefined;
+  // A character has at most two units. What looks at the tokens may backtrack, so it gets no more to look at.
+  if (pattern.length > 2 * maxPatternLength || !tokensOnly.test(pattern)) return undefined;
   setFlagsFromString("--enable-experimental-regexp-engine");
   try {
     return new RegExp(pattern, "l");
