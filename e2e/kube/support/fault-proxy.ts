@@ -73,8 +73,9 @@ export class FaultProxy implements AsyncDisposable {
     const server = connect({ host: this.#target.hostname, port: Number(this.#target.port), allowHalfOpen: true });
     const reset = () => {
       this.#pairs.delete(pair);
-      client.resetAndDestroy();
-      // A reset while it still connects would leave its handle open.
+      // A socket that connects or ends can't be reset: Node would leave its handle open.
+      if (client.writableEnded || client.destroyed) client.destroy();
+      else client.resetAndDestroy();
       server.destroy();
     };
     const gates = [new Gate("toServer", reset), new Gate("toClient", reset)] as const;
