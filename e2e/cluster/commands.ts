@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { constants } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
+import { isProgram } from "./binaries/catalogue.ts";
 import { findBinaries, findFolders } from "./binaries/find.ts";
 import type { Cluster, ClusterStatus, Provider, ProviderName } from "./cluster.ts";
 import type { Folders } from "./folders.ts";
@@ -88,9 +89,12 @@ export async function load({ name, image }: Of<"load">, context: Context): Promi
 /** @returns the exit code of the command; 128 and the number when it ended by a signal */
 export async function exec({ name, command }: Of<"exec">, context: Context): Promise<number> {
   const { provider, state, folder } = await existing(name, context);
-  const { env, cwd, signal } = context;
+  const { env, cwd, say, signal } = context;
   const before = (await provider.enter?.(makeCluster(name, { context }))) ?? [];
-  const folders = await findFolders(["kubectl"], { env, say: () => {}, signal });
+  // What others it may call is not known: of those, only what is there already.
+  const folders = await findFolders(["kubectl", "helm"], { env, say: () => {}, signal });
+  if (isProgram(command[0]))
+    folders.push(dirname((await findBinaries([command[0]], { env, say, signal }))[command[0]]));
   const [program = "", ...args] = [...before, ...command];
   const path = [...folders, env.PATH ?? ""].join(delimiter);
   const child = spawn(program, args, {

@@ -126,5 +126,7 @@ export const programs = {
 
 export type BinaryName = keyof typeof programs;
 
+export const isProgram = (name: string): name is BinaryName => Object.hasOwn(programs, name);
+
 /** Absolute path of each program. */
 export type Binaries<Name extends BinaryName = BinaryName> = Readonly<Record<Name, string>>;
