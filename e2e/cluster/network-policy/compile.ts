@@ -24,8 +24,10 @@ const table = "inet copepod_network_policy";
  *
  * Leaving and arriving are judged in chains of their own, because `accept` only ends the chain that says it: a packet between
  * pods must pass both. What the node itself sends is never judged: kubelet probes always arrive. Addresses are those behind a
- * Service, which has been translated by then. Nothing is judged that a new pod sends or gets before the API server knows its
- * address, some tenths of a second.
+ * Service, which has been translated by then.
+ *
+ * Nothing is judged that a new pod sends or gets before the kubelet has told the API server its address, which takes up to
+ * about a second: a test that expects silence waits for it.
  */
 export function compile(state: ClusterState): string {
   const world = worldOf(state);
