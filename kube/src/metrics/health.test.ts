@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { cacheSynced, healthOf, notStopping } from "./health.ts";
+import { cacheIsFresh, healthOf, notStopping } from "./health.ts";
 
 describe("health", () => {
   it("is good when no check has failed", () => {
@@ -27,15 +27,16 @@ describe("health", () => {
     });
   });
 
-  it("is bad while a cache is incomplete, and from the moment of the stop", () => {
+  it("is bad while a cache can't be relied on, and from the moment of the stop", () => {
     const stop = new AbortController();
-    const cache = { synced: false };
-    const checks = [notStopping(stop.signal), cacheSynced("things", cache)];
+    let problem: string | undefined = "the first list of things is not complete";
+    const status = () => ({ listedMsAgo: undefined, eventMsAgo: undefined, problem });
+    const checks = [notStopping(stop.signal), cacheIsFresh({ name: "things", status })];
     assert.deepEqual(
       healthOf(checks).failed.map(({ name }) => name),
       ["things"],
     );
-    cache.synced = true;
+    problem = undefined;
     assert.ok(healthOf(checks).ok);
     stop.abort();
     assert.deepEqual(

@@ -1,4 +1,4 @@
-import type { Cache } from "../cache/cache.ts";
+import type { Reflector } from "../cache/reflector.ts";
 
 /** One reason why a program may be unwell. */
 export interface HealthCheck {
@@ -35,8 +35,8 @@ export const notStopping = (stop: AbortSignal): HealthCheck => ({
   look: () => (stop.aborted ? "It is stopping." : undefined),
 });
 
-/** For readiness: nothing may be decided before the first list. */
-export const cacheSynced = (name: string, cache: Pick<Cache<unknown>, "synced">): HealthCheck => ({
-  name,
-  look: () => (cache.synced ? undefined : "The first list is not in yet."),
+/** For readiness: nothing may be decided before the first list, nor by what nobody has heard of for long. */
+export const cacheIsFresh = (reflector: Pick<Reflector<unknown>, "name" | "status">): HealthCheck => ({
+  name: reflector.name,
+  look: () => reflector.status().problem,
 });

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { KubeClient } from "@copepod/kube/client/client";
+import { createKubeClient } from "@copepod/kube/client/kube-client";
+import { kubeconfig } from "@copepod/kube/client/kubeconfig";
+import { systemClock } from "@copepod/kube/clock";
+import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
+import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
+import { until } from "../support/until.ts";
+import { configMaps, makeNamespace } from "./cache-rig.ts";
+import { Copier, type CopierOptions, countWrites, isConverged, makeSource } from "./controller-rig.ts";
+
+const sources = 20;
+
+describe("a controller on a real API server", { skip: await controlPlaneGate() }, () => {
+  let plane: ControlPlane;
+  let server: KubeClient;
+
+  before(async () => {
+    plane = await startControlPlane();
+    const identity = kubeconfig({ files: [plane.kubeconfig] });
+    server = createKubeClient({ identity, userAgent: "people/1", clock: systemClock, random: Math.random });
+  });
+
+  after(async () => {
+    await server.close();
+    await plane[Symbol.asyncDispose]();
+  });
+
+  const names = Array.from({ length: sources }, (_, at) => `source-${at}`);
+
+  const put = async (namespace: string, text: string): Promise<void> => {
+    for (const name of names) {
+      await server.apply(configMaps, makeSource(namespace, name, { text }), { fieldManager: "people", force: true });
+    }
+  };
+
+  async function start(more: Partial<CopierOptions> = {}) {
+    const namespace = await makeNamespace(server);
+    await put(namespace, "one");
+    const copier = new Copier({ identity: kubeconfig({ files: [plane.kubeconfig] }), namespace, ...more });
+    const converged = () => until("all copies are right", () => isConverged(server, namespace), 60_000);
+    const writes = () => countWrites({ server, auditLog: plane.auditLog, userAgent: copier.userAgent, namespace });
+    /** One more thing to do, last in the line: when it is done, so is everything before it. */
+    const settle = async () => {
+      await server.create(configMaps, makeSource(namespace, "last", { text: "end" }));
+      await converged();
+    };
+    return { namespace, copier, converged, writes, settle };
+  }
+
+  it("converges with one write per object, and then writes nothing, whatever happens to unrelated things", async () => {
+    const { namespace, copier, converged, writes, settle } = await start();
+    await using _ = copier;
+    await converged();
+    assert.equal(await writes(), sources);
+    for (const name of names) {
+      await server.mergePatch(configMaps, { namespace, name }, { metadata: { annotations: { seen: "yes" } } });
+    }
+    await settle();
+    assert.ok(copier.reconciles > sources * 2, "it has looked again");
+    assert.equal(await writes(), sources + 1);
+  });
+
+  it("mends what others change, and what they delete", async () => {
+    const { namespace, copier, converged, writes, settle } = await start();
+    await using _ = copier;
+    await converged();
+    await server.mergePatch(configMaps, { namespace, name: "source-3-copy" }, { data: { text: "wrong", more: "x" } });
+    await server.delete(configMaps, { namespace, name: "source-4-copy" });
+    await put(namespace, "two");
+    await converged();
+    await settle();
+    // Each of them may come in the middle of a reconcile that is then refused and tried again.
+    assert.ok((await writes()) <= 2 * sources + 3 + copier.conflicts);
+  });
+
+  it("converges when the API server is killed in the middle of the work", async () => {
+    let writesLeft = sources / 2;
+    const half = Promise.withResolvers<void>();
+    const { copier, converged, settle } = await start({
+      beforeWrite: async () => {
+        if (writesLeft-- === 0) half.resolve();
+      },
+    });
+    await using _ = copier;
+    await half.promise;
+    await plane.stopApiServer("SIGKILL");
+    await plane.startApiServer();
+    await converged();
+    await settle();
+  });
+
+  it("converges through a storm of conflicts with somebody who writes the same objects all the time", async () => {
+    const storm = { goesOn: true };
+    const { namespace, copier, converged, writes, settle } = await start({
+      // The object changes between the decision and its write.
+      beforeWrite: async (key) => {
+        if (!storm.goesOn) return;
+        const name = `${key.slice(key.indexOf("/") + 1)}-copy`;
+        const meddle = { metadata: { annotations: { by: String(Math.random()) } } };
+        await server.mergePatch(configMaps, { namespace, name }, meddle).catch(() => undefined);
+      },
+    });
+    await using _ = copier;
+    await converged();
+    await put(namespace, "two");
+    await until("a storm", () => copier.conflicts > sources * 2);
+    assert.deepEqual(copier.warned, [], "a conflict is no failure");
+    storm.goesOn = false;
+    await converged();
+    await settle();
+    assert.equal(
+      await writes(),
+      sources + copier.conflicts + sources + 1,
+      "one write per conflict, and one per change",
+    );
+  });
+
+  it("converges when its reconciles throw for a while", async () => {
+    let failures = sources * 3;
+    const { copier, converged, settle, writes } = await start({
+      beforeWrite: () => {
+        if (failures-- > 0) throw new Error("a fault in the reconcile");
+      },
+    });
+    await using _ = copier;
+    await converged();
+    await settle();
+    assert.equal(copier.warned.length, sources * 3);
+    assert.equal(await writes(), sources + 1);
+  });
+
+  it("takes up what another before it has left half done, without a second copy", async () => {
+    const first = await start({
+      beforeWrite: (key) => {
+        if (key.endsWith("7")) throw new Error("never gets there");
+      },
+    });
+    await until("all but two", async () => (await first.writes()) === sources - 2);
+    await first.copier[Symbol.asyncDispose]();
+    const identity = kubeconfig({ files: [plane.kubeconfig] });
+    await using _ = new Copier({ identity, namespace: first.namespace });
+    await first.converged();
+    assert.equal(await first.writes(), sources);
+  });
+});
