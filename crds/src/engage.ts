@@ -22,7 +22,8 @@ const engageObject = z.strictObject({
   pattern: patternSchema
     .default(".")
     .describe(
-      'Regular expression for mode Pattern, searched for in the text; case matters. Default ".", every message.',
+      "Regular expression for mode Pattern, of what RE2 and JavaScript have in common, searched for in the text; case " +
+        'matters. Default ".", every message.',
     ),
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { globSync, readdirSync, readFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
@@ -195,6 +195,29 @@ describe("Copepod's kinds on a real API server", { skip }, () => {
     assert.equal(afterSpec.spec.timeZone, "UTC");
     assert.deepEqual(afterSpec.status, { sessions: 3, awake: 1 });
     assert.equal(afterSpec.metadata.generation, before.metadata.generation + 1);
+  });
+
+  it("merge lists of named things by their names: two appliers own one MCP server each", async () => {
+    const applyServer = async (manager: string, command: string) => {
+      const tools = { mcpServers: [{ name: manager, command, env: [{ name: "OF", value: manager }] }] };
+      const file = join(plane.folder, `${manager}.json`);
+      writeFileSync(
+        file,
+        JSON.stringify({ apiVersion, kind: "AgentGroup", metadata: { name: "shared" }, spec: { tools } }),
+      );
+      await kubectl("apply", "--server-side", "--field-manager", manager, "-f", file);
+    };
+    await applyServer("ada", "one");
+    await applyServer("eve", "two");
+    await applyServer("ada", "three");
+    const { tools } = (await read("agentgroups", "shared")).spec;
+    const { mcpServers } = z
+      .object({ mcpServers: z.array(z.object({ name: z.string(), command: z.string() })) })
+      .parse(tools);
+    assert.deepEqual(mcpServers, [
+      { name: "ada", command: "three" },
+      { name: "eve", command: "two" },
+    ]);
   });
 
   it("refuse a status that says nonsense", async () => {

@@ -1,3 +1,4 @@
+import { pattern } from "@copepod/crds/testing/documents";
 import type { Row } from "@copepod/crds/testing/rows";
 import fc from "fast-check";
 
@@ -43,6 +44,18 @@ export function mutations(rows: readonly Row[]): fc.Arbitrary<unknown> {
   return fc
     .tuple(fc.constantFrom(...texts), fc.array(change, { minLength: 1, maxLength: 2 }))
     .map(([text, changes]) => changes.reduce<unknown>(applyChange, JSON.parse(text)));
+}
+
+/** Wirings with patterns made of what RE2 and JavaScript read alike, and of what they don't. */
+export function patterns(): fc.Arbitrary<unknown> {
+  const parts = [
+    ...["a", "b", "é", "😀", " ", "\n", "-", ",", "'", "0", "^", "$", ".", "|", "?", "*", "+", "??", "*?", "(a)"],
+    ...["(", ")", "[", "]", "{", "}", "\\", "(?:", "(?i)", "(?=", "(?P<n>a)", "(?<n>a)", "&&", "--"],
+    ...["{2}", "{1,16}", "{17}", "{3,2}", "{,3}", "{2,}", "[a-z]", "[^a]", "[[:alpha:]]", "[]a]", "[^]", "[z-a]"],
+    ...["\\d", "\\w", "\\b", "\\B", "\\p{L}", "\\u0041", "\\x41", "\\1", "[\\w-]", "[\\b]", "\\-", "\\/", "\\_"],
+    ...["\\ ", "\\é", "\\Q", "\\A", "\\z", "\\n", "\\0", "\\cA"],
+  ];
+  return fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 6 }).map((some) => pattern(some.join("")));
 }
 
 interface Change {

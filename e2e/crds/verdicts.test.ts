@@ -8,12 +8,13 @@ import { z } from "zod";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate } from "../support/control-plane.ts";
 import { crdsFolder, judge, readCrds, startWithKinds, type Verdict } from "./api.ts";
-import { mutations } from "./mutations.ts";
+import { mutations, patterns } from "./mutations.ts";
 
 const skip = await controlPlaneGate();
 /** Calls at the same time. */
 const concurrency = 8;
-const runs = 400;
+/** Documents of each property. */
+const runs = 300;
 const seed = 20_261;
 
 const documentSchema = z.looseObject({ kind: z.unknown() });
@@ -58,17 +59,19 @@ describe("the API server, and a file", { skip }, () => {
     }
   }
 
-  it("agree on what nobody thought of", async () => {
+  const agree = async (documents: fc.Arbitrary<unknown>) =>
     await fc.assert(
-      fc.asyncProperty(mutations(rows), async (changed) => {
-        const document = asJson(changed);
+      fc.asyncProperty(documents, async (given) => {
+        const document = asJson(given);
         const verdict = await judge(plane, document);
         if (verdict.accepted) assertSame(verdict, document);
         else assertRefusedAlike(verdict, document);
       }),
       { seed, numRuns: runs },
     );
-  });
+
+  it("agree on documents that nobody thought of", async () => await agree(mutations(rows)));
+  it("agree on patterns that nobody thought of", async () => await agree(patterns()));
 });
 
 /** The API server puts the value before the sentence, and what CEL's own functions say. */
