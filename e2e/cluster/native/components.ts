@@ -145,4 +145,4 @@ const kubeProxy = ({ name, programs }: NodeSpec, { kubeconfigs }: NodeFiles): Co
 });
 
 /** Every write of the API server, a line each; see `auditPolicy`. */
-export const auditLogOf = (folder: string): string => join(folder, "logs", "audit.log");
+export const auditLogOf = (folder: string): string => join(folder, "audit.log");

@@ -115,6 +115,23 @@ describe("a native cluster", { skip }, () => {
     assert.match(await ask("get", "pvc", "--namespace=story"), /Bound.*standard/);
   });
 
+  it("leads pods to a program that runs in its network", async () => {
+    const serve = 'require("node:http").createServer((_, answer) => answer.end("from outside")).listen(9999)';
+    const words = [main, "exec", `--name=${name}`, "--", process.execPath, "--eval", serve];
+    const program = spawn(process.execPath, words, { stdio: "ignore", env: { ...process.env, XDG_STATE_HOME: home } });
+    const isReached = async () => {
+      const { output } = await shell("friend", "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 10.200.0.1 9999");
+      return output.includes("from outside");
+    };
+    try {
+      await until("the pod reaches the program", isReached, patienceMs);
+    } finally {
+      program.kill();
+      await once(program, "exit");
+    }
+    assert.equal(await isReached(), false);
+  });
+
   it("refuses a pod that “restricted” does not allow", async () => {
     const { code, complaint } = await kubectl("apply", "-f", fixture("root-pod.yaml"));
     assert.notEqual(code, 0);
