@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
-import { callBackoff, callTimeoutMs, maxAnswerBytes, silenceMs } from "./limits.ts";
+import { callBackoff, callTimeoutMs, maxAnswerBytes, maxCallSockets, silenceMs } from "./limits.ts";
 import type { ExchangeReport } from "./observer.ts";
 import { cut, hang, json, maps, object, status, TestApi, WatchedClock, web } from "./testing-api.ts";
 
@@ -133,6 +133,22 @@ describe("a try that failed", () => {
         assert.equal(api.requests.length, 1);
       }
     }
+  });
+
+  it("is not repeated for a create that had waited for a connection of another call", async () => {
+    await using api = await TestApi.start();
+    const client = api.client({ clock });
+    const known = new WeakSet<object>();
+    api.otherwise = (response, request) => {
+      const { socket } = response;
+      if (socket === null || known.has(socket)) return cut(response, request);
+      known.add(socket);
+      json(200, object)(response, request);
+    };
+    const creates = Array.from({ length: maxCallSockets + 3 }, () => client.create(maps, { metadata: web }));
+    const results = await Promise.allSettled(creates);
+    assert.equal(results.filter(({ status }) => status === "rejected").length, 3);
+    assert.equal(api.requests.length, maxCallSockets + 3);
   });
 
   it("is repeated for a create too when the server says that it is too busy, or can't be reached", async () => {

@@ -127,6 +127,8 @@ interface Sending {
   readonly clock: Clock;
 }
 
+const openSockets = new WeakSet<object>();
+
 function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending: Sending): Promise<IncomingMessage> {
   const { headers, signal, clock } = sending;
   const { url, calls, watches } = pools;
@@ -148,14 +150,18 @@ function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending:
     stopSilence();
   };
   request.once("socket", (socket) => {
-    if (request.reusedSocket) return onOpen();
+    // Node calls no socket reused that a request got which had waited for one.
+    if (openSockets.has(socket)) return onOpen();
     stopConnecting = fail("no connection", connectTimeoutMs);
     if (isSecure(url)) {
       socket.once("connect", () => {
         phase = "handshake";
       });
     }
-    socket.once(isSecure(url) ? "secureConnect" : "connect", onOpen);
+    socket.once(isSecure(url) ? "secureConnect" : "connect", () => {
+      openSockets.add(socket);
+      onOpen();
+    });
   });
   request.once("response", (response) => {
     onEnd();
