@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
 import { ApiError } from "../errors.ts";
+import type { KubeObject } from "../object.ts";
 import { TestClock } from "../testing-clock.ts";
 import { Controller, type ControllerOptions, type Reconcile } from "./controller.ts";
 import { ownKey, sourceOf } from "./sources.ts";
@@ -76,6 +77,30 @@ describe("a controller", () => {
     stop.abort();
     assert.equal(await ran, true);
     assert.equal(clock.timers, 0);
+  });
+
+  it("looks at every key when its caches were complete long ago, and at none after its end", async () => {
+    const seen: string[] = [];
+    const asked: string[] = [];
+    const old = new HandCache();
+    old.sync(makeObject("a"), makeObject("b"));
+    const keysOf = (object: KubeObject) => {
+      asked.push(object.metadata.name ?? "");
+      return ownKey(object);
+    };
+    const { clock, stop, ran } = start(
+      async (key) => {
+        seen.push(key);
+        return undefined;
+      },
+      { sources: [sourceOf(old.store, { keysOf })] },
+    );
+    await clock.elapse(100);
+    assert.deepEqual(seen.toSorted(), ["ns/a", "ns/b"]);
+    stop.abort();
+    await ran;
+    old.put(makeObject("c"));
+    assert.deepEqual(asked, ["a", "b"]);
   });
 
   it("ends in good order when it is stopped before its caches are complete", async () => {

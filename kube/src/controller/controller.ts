@@ -1,4 +1,4 @@
-import { CopepodError } from "@copepod/core/errors";
+import { CopepodError, codeOf } from "@copepod/core/errors";
 import { type Clock, pause } from "../clock.ts";
 import { ApiError, isAlreadyExists, isConflict } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -176,8 +176,8 @@ export class Controller {
     const { log, name } = this.#options;
     const retryInMs = this.#queue.retry(key, error instanceof ApiError ? error.retryAfterMs : 0);
     const fields = { err: error, controller: name, key, failures: this.#queue.failures(key), retryInMs };
-    if (isConflict(error) || isAlreadyExists(error)) {
-      log.debug(fields, "somebody else wrote first, or the cache is behind; looks again");
+    if (isConflict(error) || isAlreadyExists(error) || codeOf(error) === "superseded") {
+      log.debug(fields, "somebody else wrote first, or leads now, or the cache is behind; looks again");
       return "requeue";
     }
     log.warn(fields, "a reconcile failed and is tried again");

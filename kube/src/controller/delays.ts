@@ -67,39 +67,35 @@ export class Delays {
   #push(entry: Entry): void {
     const heap = this.#heap;
     let at = heap.push(entry) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (this.#at(parent).dueAt <= entry.dueAt) break;
-      heap[at] = this.#at(parent);
-      at = parent;
+    for (let up = (at - 1) >> 1; at > 0 && this.#dueAt(up) > entry.dueAt; up = (at - 1) >> 1) {
+      this.#swap(at, up);
+      at = up;
     }
-    heap[at] = entry;
   }
 
+  /** Removes the first one. */
   #pop(): void {
     const heap = this.#heap;
-    const last = heap.pop();
-    if (!last || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      const child = this.#smallerChild(at);
-      if (child === undefined || this.#at(child).dueAt >= last.dueAt) break;
-      heap[at] = this.#at(child);
-      at = child;
+    this.#swap(0, heap.length - 1);
+    heap.pop();
+    for (let at = 0; ; ) {
+      const [left, right] = [2 * at + 1, 2 * at + 2];
+      const down = this.#dueAt(right) < this.#dueAt(left) ? right : left;
+      if (this.#dueAt(down) >= this.#dueAt(at)) return;
+      this.#swap(at, down);
+      at = down;
     }
-    heap[at] = last;
   }
 
-  #smallerChild(at: number): number | undefined {
-    const left = 2 * at + 1;
-    if (left >= this.#heap.length) return undefined;
-    const right = left + 1;
-    return right < this.#heap.length && this.#at(right).dueAt < this.#at(left).dueAt ? right : left;
+  #swap(a: number, b: number): void {
+    const [first, second] = [this.#heap[a], this.#heap[b]];
+    if (!first || !second) return;
+    this.#heap[a] = second;
+    this.#heap[b] = first;
   }
 
-  #at(index: number): Entry {
-    const entry = this.#heap[index];
-    if (!entry) throw new RangeError(`the heap has no entry ${index}`);
-    return entry;
+  /** Never for what is beyond the end. */
+  #dueAt(index: number): number {
+    return this.#heap[index]?.dueAt ?? Number.POSITIVE_INFINITY;
   }
 }

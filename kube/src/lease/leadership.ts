@@ -61,6 +61,8 @@ export class Leadership {
   /** Ends it and lets others begin at once. To be called when nothing acts any more. */
   async release(): Promise<void> {
     const { client, lease, clock, log, times } = this.#options;
+    // Cut off, a renewal might arrive all the same, and the release would be refused.
+    await this.#last;
     const counted = !this.signal.aborted;
     await this.abandon();
     if (!counted) return;
