@@ -57,7 +57,7 @@ export async function define(client: KubeClient): Promise<void> {
   await until("the kind is served", async () => await client.page(errands, { limit: 1 }).catch(() => undefined));
 }
 
-/** As two programs make them: one the object, one its status. So they have the `managedFields` of both. */
+/** In two writes, as an object and its status come to be: each has its `managedFields`. */
 export async function fill(client: KubeClient, count: number, { say, signal }: BenchContext): Promise<void> {
   const startedAt = performance.now();
   let made = 0;
@@ -76,10 +76,9 @@ export async function fill(client: KubeClient, count: number, { say, signal }: B
 }
 
 async function make(client: KubeClient, number: number): Promise<void> {
-  await client.apply(errands, errand(number), { fieldManager: "router" });
-  const { metadata } = errand(number);
-  const object = { metadata: { namespace, name: metadata.name ?? "" }, status: status(number) };
-  await client.apply(errands, object, { fieldManager: "operator", subresource: "status" });
+  await client.create(errands, errand(number));
+  const target = { namespace, name: nameOf(number), subresource: "status" };
+  await client.mergePatch(errands, target, { status: status(number) });
 }
 
 function errand(number: number): KubeObject {
@@ -128,19 +127,21 @@ const status = (number: number) => ({
   })),
 });
 
-/** Changes objects one after the other in even intervals. */
+/** Changes objects one after the other in even intervals. @returns how long each write took, in ms */
 export async function change(
   client: KubeClient,
   { count, of, perSecond, signal }: { count: number; of: number; perSecond: number; signal: AbortSignal },
-): Promise<void> {
+): Promise<number[]> {
   const startedAt = performance.now();
-  const writes: Promise<unknown>[] = [];
+  const writes: Promise<number>[] = [];
   for (let number = 0; number < count && !signal.aborted; number++) {
     const waitMs = startedAt + (number / perSecond) * 1_000 - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     const annotations = { [sentAtAnnotation]: String(process.hrtime.bigint()) };
     const target = parseKey(`${namespace}/${nameOf((number * 7919) % of)}`);
-    writes.push(client.mergePatch(errands, target, { metadata: { annotations } }));
+    const sentAt = performance.now();
+    const write = client.mergePatch(errands, target, { metadata: { annotations } });
+    writes.push(write.then(() => performance.now() - sentAt));
   }
-  await Promise.all(writes);
+  return await Promise.all(writes);
 }
