@@ -5,7 +5,6 @@ import { containerdSocket, network, ports } from "./config.ts";
 import type { NodeFiles } from "./files.ts";
 import { accepts, answers, succeeds } from "./probes.ts";
 import { type NodeSpec, nodeFolderOf } from "./spec.ts";
-import { provisionerArguments } from "./storage.ts";
 
 export interface Component {
   readonly command: CommandLine;
@@ -45,9 +44,13 @@ export const components = (spec: NodeSpec, files: NodeFiles): Readonly<Record<Co
     probe: () => succeeds("nft", ["list", "table", "inet", "copepod_network_policy"]),
   },
   "local-path-provisioner": {
+    // The rest is in the map of its configuration; see `addons.yaml`.
     command: [
       spec.programs["local-path-provisioner"],
-      ...provisionerArguments(files.kubeconfigs.admin, files.provisioner),
+      "start",
+      `--kubeconfig=${files.kubeconfigs.admin}`,
+      "--provisioner-name=copepod.dev/local-path",
+      "--service-account-name=local-path-provisioner",
     ],
   },
 });

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { BlockList } from "node:net";
 import { describe, it } from "node:test";
-import { parse } from "yaml";
-import { cniConfig, containerdConfig, kubeletConfig, network } from "./config.ts";
-import { dnsManifests } from "./dns.ts";
-import { storageManifests } from "./storage.ts";
+import { parse, parseAllDocuments } from "yaml";
+import { cniConfig, containerdConfig, kubeletConfig, network, nodeFolders } from "./config.ts";
+
+const addons = parseAllDocuments(await readFile(new URL("addons.yaml", import.meta.url), "utf8")).map((one) =>
+  one.toJS(),
+);
+const addon = (wanted: string) => addons.find(({ kind }) => kind === wanted);
 
 function isIn(address: string, range: string): boolean {
   const [base = "", bits] = range.split("/");
@@ -22,11 +26,12 @@ describe("what a node's programs are told", () => {
 
   it("sends the pods' DNS where CoreDNS is, and nothing to the DNS of the machine", () => {
     const kubelet = parse(kubeletConfig({ cgroup: "/copepod-a", clientCa: "/pki/ca.crt" }));
-    const service = parse(JSON.stringify(dnsManifests("/bin/coredns"))).find(
-      ({ kind }: { kind: string }) => kind === "Service",
-    );
-    assert.deepEqual(kubelet.clusterDNS, [service.spec.clusterIP]);
+    assert.deepEqual(kubelet.clusterDNS, [addon("Service").spec.clusterIP]);
     assert.equal(kubelet.resolvConf, "");
+  });
+
+  it("mounts CoreDNS from where the node links to it", () => {
+    assert.equal(addon("Deployment").spec.template.spec.volumes[0].hostPath.path, nodeFolders.coredns);
   });
 
   it("keeps the pods in the cluster's own cgroup", () => {
@@ -47,11 +52,8 @@ describe("what a node's programs are told", () => {
   });
 
   it("has one class of volumes, which is the default and waits for a pod", () => {
-    const classes = storageManifests
-      .map((object) => parse(JSON.stringify(object)))
-      .filter(({ kind }) => kind === "StorageClass");
-    assert.equal(classes.length, 1);
-    const [{ metadata, volumeBindingMode }] = classes;
+    assert.equal(addons.filter(({ kind }) => kind === "StorageClass").length, 1);
+    const { metadata, volumeBindingMode } = addon("StorageClass");
     assert.equal(metadata.name, "standard");
     assert.equal(metadata.annotations["storageclass.kubernetes.io/is-default-class"], "true");
     assert.equal(volumeBindingMode, "WaitForFirstConsumer");

@@ -8,6 +8,7 @@ export const network = {
   services: "10.96.0.0/16",
   /** The Service of the API server has the first of these. */
   firstService: "10.96.0.1",
+  /** As in `addons.yaml`. */
   dnsService: "10.96.0.10",
   domain: "cluster.local",
 } as const;
@@ -19,10 +20,14 @@ export const nodeFolders = {
   cniAddresses: "/run/cni/addresses",
   containerd: "/var/lib/containerd",
   kubelet: "/var/lib/kubelet",
-  volumes: "/var/lib/copepod-volumes",
+  /** A link to where the program is, for the pod that runs it; see `addons.yaml`. */
+  coredns: "/run/coredns",
 } as const;
 
 export const containerdSocket = "/run/containerd/containerd.sock";
+
+/** Arguments of `ctr` before the archive; the kubelet sees the images of this namespace. */
+export const imageImport = ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import"] as const;
 
 export const ports = {
   etcd: 2379,

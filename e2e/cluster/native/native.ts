@@ -10,7 +10,7 @@ import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
 import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
 import { readIfThere, writeWhole } from "../state.ts";
 import { cgroupOf, makeCgroup, removeCgroup } from "./cgroups.ts";
-import { containerdSocket } from "./config.ts";
+import { imageImport } from "./config.ts";
 import { describeStatus, readStatus, waitUntilReady } from "./progress.ts";
 import { type NodeSpec, nodeFolderOf, nodeProcess, parseSpec, programNames, specFileOf, statusFileOf } from "./spec.ts";
 
@@ -61,8 +61,6 @@ export const native: Provider = {
     return ["nsenter", "--target", String(node.pid), "--net", "--"];
   },
 };
-
-const imageImport = ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import"] as const;
 
 async function openArchive(archive: string): Promise<FileHandle> {
   try {

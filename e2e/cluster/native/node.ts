@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { logFile } from "../processes.ts";
 import { keepRunning } from "../supervise.ts";
 import { type Component, type ComponentName, components } from "./components.ts";
-import { containerdSocket, network } from "./config.ts";
+import { imageImport, network } from "./config.ts";
 import type { NodeFiles } from "./files.ts";
 import type { StatusWriter } from "./node-status.ts";
 import { resolves } from "./probes.ts";
@@ -69,9 +70,7 @@ export class Node {
   }
 
   async #startAddons(): Promise<void> {
-    await this.#step("addons", () =>
-      this.#kubectl("apply", "--server-side", "--force-conflicts", "-f", this.#files.addons),
-    );
+    await this.#step("addons", () => this.#kubectl("apply", "--server-side", "--force-conflicts", "-f", addons));
     await this.#run("local-path-provisioner");
     await this.#untilServing("dns", () => resolves(`kubernetes.default.svc.${network.domain}`, network.dnsService));
   }
@@ -130,4 +129,4 @@ export class Node {
   }
 }
 
-const imageImport = ["--address", containerdSocket, "--namespace", "k8s.io", "images", "import"] as const;
+const addons = fileURLToPath(new URL("addons.yaml", import.meta.url));

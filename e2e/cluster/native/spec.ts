@@ -34,7 +34,6 @@ const specSchema = z.strictObject({
   images: z.array(z.string()),
 });
 export type NodeSpec = z.infer<typeof specSchema>;
-export type Programs = NodeSpec["programs"];
 
 export const parseSpec = (text: string): NodeSpec => specSchema.parse(JSON.parse(text));
 
