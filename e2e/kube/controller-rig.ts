@@ -5,17 +5,25 @@ import type { Identity } from "@copepod/kube/client/access";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { systemClock } from "@copepod/kube/clock";
+import { mergePatchOf } from "@copepod/kube/controller/conditions";
 import { Controller } from "@copepod/kube/controller/controller";
+import { lead } from "@copepod/kube/controller/lead";
 import { ownerKey, ownKey, sourceOf } from "@copepod/kube/controller/sources";
+import { campaign, type ElectionTimes } from "@copepod/kube/lease/election";
+import { Fence } from "@copepod/kube/lease/fence";
+import type { Leadership } from "@copepod/kube/lease/leadership";
 import { type KubeObject, keyOf, parseKey } from "@copepod/kube/object";
 import { z } from "zod";
 import { until } from "../support/until.ts";
 import { configMaps } from "./cache-rig.ts";
 
-// A tiny controller on a real API server: for each ConfigMap that is labelled as a source, it keeps a copy that the source
-// owns and that has the same data in upper case.
+// A tiny controller on a real API server, whole with its election and its fence: for each ConfigMap that is labelled as a
+// source, it keeps a copy that the source owns and that has the same data in upper case.
 
 const roleLabel = "example.dev/role";
+/** The tests restart the API server on a busy machine; elections have tests of their own. */
+export const leaseMs = 40_000;
+const times: ElectionTimes = { leaseMs, renewDeadlineMs: 30_000, retryMs: 500 };
 const copyName = (name: string): string => `${name}-copy`;
 const drainMs = 5_000;
 
@@ -36,6 +44,7 @@ export interface CopierOptions {
 
 export class Copier implements AsyncDisposable {
   readonly userAgent = "copier/1";
+  leads = false;
   readonly warned: string[] = [];
   reconciles = 0;
   conflicts = 0;
@@ -44,6 +53,7 @@ export class Copier implements AsyncDisposable {
   readonly #reflector: Reflector<KubeObject>;
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
+  #fence: Fence | undefined;
 
   constructor(options: CopierOptions) {
     this.#options = options;
@@ -59,7 +69,7 @@ export class Copier implements AsyncDisposable {
     const isSource = ({ metadata }: KubeObject): boolean => metadata.labels?.[roleLabel] === "source";
     const controller = new Controller({
       name: "copier",
-      reconcile: (key, signal) => this.#reconcile(key, signal),
+      reconcile: (key) => this.#reconcile(key),
       sources: [
         sourceOf(cache, { keysOf: (object) => (isSource(object) ? ownKey(object) : []) }),
         sourceOf(cache, { keysOf: ownerKey(configMaps) }),
@@ -76,10 +86,20 @@ export class Copier implements AsyncDisposable {
       },
     });
     const stop = this.#stop.signal;
-    this.#running = Promise.all([this.#reflector.run(stop), controller.run({ stop, drainMs })]);
+    const lease = { namespace, name: "copier" };
+    const election = { client: this.#client, lease, identity: randomUUID(), ...tools, log, times };
+    const begin = (leadership: Leadership) => {
+      this.#fence = new Fence({ client: this.#client, leadership, annotation: "example.dev/term" });
+      this.leads = true;
+      return [controller];
+    };
+    const led = lead({ campaign: (signal) => campaign(election, signal), begin, drainMs }, stop);
+    this.#running = Promise.all([this.#reflector.run(stop), led]).catch((error: unknown) => {
+      if (error !== stop.reason) throw error;
+    });
   }
 
-  async #reconcile(key: string, signal: AbortSignal): Promise<undefined> {
+  async #reconcile(key: string): Promise<undefined> {
     const { cache } = this.#reflector;
     const source = cache.get(key);
     // The garbage collector removes the copy of a source that is gone.
@@ -90,20 +110,13 @@ export class Copier implements AsyncDisposable {
       Object.entries(dataOf(source)).map(([field, text]) => [field, text.toUpperCase()]),
     );
     const present = cache.get(keyOf(place));
-    if (present && JSON.stringify(dataOf(present)) === JSON.stringify(wanted)) return;
+    const patch = mergePatchOf(present ? dataOf(present) : {}, wanted);
+    if (present && !patch) return;
     await this.#options.beforeWrite?.(key);
-    if (present) {
-      const { uid = "", resourceVersion = "" } = present.metadata;
-      const removed = Object.keys(dataOf(present)).map((field) => [field, null] as const);
-      const data = { ...Object.fromEntries(removed), ...wanted };
-      await this.#client.mergePatch(configMaps, { ...place, uid, resourceVersion }, { data }, { signal });
-    } else {
+    if (present) await this.#fence?.mergePatch(configMaps, present, { data: patch });
+    else {
       const owner = { apiVersion: "v1", kind: "ConfigMap", name, uid: source.metadata.uid ?? "", controller: true };
-      await this.#client.create(
-        configMaps,
-        { metadata: { ...place, ownerReferences: [owner] }, data: wanted },
-        { signal },
-      );
+      await this.#fence?.create(configMaps, { metadata: { ...place, ownerReferences: [owner] }, data: wanted });
     }
   }
 
