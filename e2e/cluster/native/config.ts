@@ -55,6 +55,8 @@ sandbox = "${pauseImage}"
 # Without CAP_SYS_RESOURCE nobody can lower the score, and then no container would start.
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = true
+# Its profile would stay in the machine's kernel.
+disable_apparmor = true
 
 [plugins."io.containerd.cri.v1.runtime".cni]
 bin_dirs = ["${cniPrograms}"]

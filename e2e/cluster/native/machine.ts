@@ -19,7 +19,28 @@ export async function becomeMachine(hostname: string, folder: string): Promise<v
     await run("mount", ["--bind", source, own]);
   }
   await writeFile("/proc/sys/kernel/hostname", hostname);
+  for (const [setting, value] of Object.entries(wantedSettings)) await pretend(setting, value);
   await makeNetwork();
+}
+
+/**
+ * The kubelet changes these where they are otherwise, and no namespace keeps them apart: the whole machine would panic at
+ * its next oops, long after the cluster is gone.
+ */
+const wantedSettings = {
+  "vm/overcommit_memory": 1,
+  "vm/panic_on_oom": 0,
+  "kernel/panic": 10,
+  "kernel/panic_on_oops": 1,
+  "kernel/keys/root_maxkeys": 1_000_000,
+  "kernel/keys/root_maxbytes": 25_000_000,
+} as const;
+
+/** Lets those who are in the node's namespaces read that the machine is set so. */
+async function pretend(setting: string, value: number): Promise<void> {
+  const file = join("/run", setting.replaceAll("/", "."));
+  await writeFile(file, `${value}\n`);
+  await run("mount", ["--bind", file, join("/proc/sys", setting)]);
 }
 
 /** The node's address is on a bridge with nothing in it: not every kernel has dummy devices. */

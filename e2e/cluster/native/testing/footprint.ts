@@ -10,11 +10,14 @@ export interface Footprint {
   readonly interfaces: readonly string[];
   readonly cgroups: readonly string[];
   readonly files: readonly string[];
+  /** Of the kernel, which no namespace keeps apart. */
+  readonly settings: readonly string[];
 }
 
 /** Into which the programs of a node write what nobody has told them to write elsewhere. */
 const usualFolders = ["/run", "/var/lib", "/var/log", "/etc", "/opt", "/root"];
 const cgroupDepth = 3;
+const settings = ["vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/hostname"];
 
 /**
  * Other programs come and go meanwhile: of processes and cgroups only those count that belong to the clusters.
@@ -29,6 +32,7 @@ export async function footprint(clusters: readonly string[], folder: string): Pr
     mounts: mounts.map((line) => line.split(" ")[4] ?? "").sort(),
     interfaces: Object.keys(networkInterfaces()).sort(),
     cgroups: (await listTree("/sys/fs/cgroup", cgroupDepth)).filter(isOurs),
+    settings: await Promise.all(settings.map(async (name) => `${name} ${await readFile(`/proc/sys/${name}`, "utf8")}`)),
     files: (await Promise.all(usualFolders.map((usual) => listTree(usual, 1)))).flat(),
   };
 }
