@@ -27,6 +27,8 @@ export async function run(
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
     signal,
+    // Some programs put off a gentler one. What they leave, the next attempt removes.
+    killSignal: "SIGKILL",
     ...(cwd === undefined ? {} : { cwd }),
   });
   const ended = new Promise<number | null>((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, ClusterStatus, Part, Provider } from "../cluster.ts";
@@ -75,6 +75,9 @@ const kindName = ({ name }: Cluster): string => `copepod-${name}`;
 const nameOf = (cluster: Cluster): readonly string[] => ["--name", kindName(cluster)];
 const nodeOf = (cluster: Cluster): string => `${kindName(cluster)}-control-plane`;
 
+/** Ticks and pictures. */
+const decoration = /[^\p{ASCII}≤]/gu;
+
 interface Tools {
   kind(...args: readonly string[]): Promise<string>;
   kubectl(...args: readonly string[]): Promise<string>;
@@ -86,7 +89,7 @@ async function toolsOf(cluster: Cluster, { env, enter }: Engine): Promise<Tools>
   const [first = binaries.kubectl, ...rest] = [...enter, binaries.kubectl, "--kubeconfig", kubeconfigOf(folder)];
   // It tells each step twice: first with a dot, then, when it is done, with a tick.
   const sayDone = (line: string) => {
-    if (line.startsWith("✓")) say(`kind: ${line.slice(1).trim()}`);
+    if (line.startsWith("✓")) say(`kind: ${line.replaceAll(decoration, "").trim()}`);
   };
   return {
     kind: (...args) => run([binaries.kind, ...args], { signal, say: sayDone, env }),
@@ -110,6 +113,9 @@ async function make(cluster: Cluster, { ground, engine, tools }: MakeOptions): P
   const image = await ground.image(cluster, engine);
   const [auditFolder, config] = [join(cluster.folder, "audit"), join(cluster.folder, "kind.yaml")];
   await mkdir(auditFolder, { recursive: true });
+  // Where that of every cluster is.
+  await rm(join(cluster.folder, auditFiles.log), { force: true });
+  await symlink(join("audit", auditFiles.log), join(cluster.folder, auditFiles.log));
   await writeWhole(join(auditFolder, auditFiles.policy), auditPolicy);
   await writeWhole(config, kindConfig({ auditFolder, ownImage: image.own }));
   const options = ["--image", image.name, "--config", config, "--wait", createWait];

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Binaries } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
+import { cniConfig } from "../native/config.ts";
 import { takeLock } from "../state.ts";
 import { run } from "./command.ts";
 import type { Debian } from "./debian.ts";
 import type { Engine } from "./engine.ts";
 import { findKindSource, readKindImages } from "./kind-source.ts";
 import { becomeNode, bootstrap, nodeBinaries } from "./node-root.ts";
-import { Progress } from "./progress.ts";
 import { releaseBinaries, writeRelease } from "./release.ts";
 
 const usedBinaries = [...nodeBinaries, ...releaseBinaries, "kind"] as const;
@@ -18,8 +19,16 @@ type UsedBinaries = Binaries<(typeof usedBinaries)[number]>;
 /** Files that say how the image is made. */
 const recipe = ["node-image.ts", "node-root.ts", "release.ts", "kind-source.ts"];
 
-/** Steps and their usual durations on two cores, in seconds. */
-const steps = { debian: 55, kubernetes: 10, images: 20, kind: 40, keep: 10 };
+/** What is done one after the other, and how many seconds it takes on two cores. */
+const steps = { "a Debian system": 40, "made into a node": 5, "images in it": 15, "kind's own recipe": 35, kept: 10 };
+type Step = keyof typeof steps;
+
+/** What the files can't say. */
+const baseChanges = [
+  '--change=ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]',
+  // systemd looks for it.
+  "--change=ENV container=docker",
+];
 
 export interface NodeImageOptions {
   readonly engine: Engine;
@@ -45,7 +54,7 @@ export async function provideNodeImage(cluster: Cluster, options: NodeImageOptio
   await mkdir(cache, { recursive: true });
   using _ = await takeLock(join(cache, "kind-node.lock"), { say, signal, what: "the node image of kind" });
   const archive = join(cache, `kind-node-${tag}.tar`);
-  if (await isThere(archive)) {
+  if (existsSync(archive)) {
     say("loading the node image (about 10 s)");
     await run(["docker", "load", "--quiet", "--input", archive], { signal, env });
     return name;
@@ -54,62 +63,49 @@ export async function provideNodeImage(cluster: Cluster, options: NodeImageOptio
   return name;
 }
 
-const isThere = (file: string): Promise<boolean> =>
-  stat(file).then(
-    () => true,
-    () => false,
-  );
-
 async function hashOf(binaries: UsedBinaries, debian: Debian): Promise<string> {
-  const hash = createHash("sha256").update(debian.codename);
+  const hash = createHash("sha256").update(`${debian.codename} ${cniConfig()}`);
   for (const name of recipe) hash.update(await readFile(join(import.meta.dirname, name)));
-  for (const path of Object.values(binaries)) {
-    const { size, mtimeMs } = await stat(path);
-    hash.update(`${await realpath(path)} ${size} ${mtimeMs}\n`);
-  }
+  // What we have built is in folders that are called by what it was built from.
+  for (const path of Object.values(binaries)) hash.update(`${await realpath(path)} ${(await stat(path)).size}\n`);
   return hash.digest("hex").slice(0, 16);
-}
-
-interface Built {
-  readonly name: string;
-  readonly archive: string;
 }
 
 async function build(
   cluster: Cluster,
   options: NodeImageOptions & { readonly binaries: UsedBinaries },
-  { name, archive }: Built,
+  { name, archive }: { readonly name: string; readonly archive: string },
 ): Promise<void> {
   const { signal, say } = cluster;
   const { env } = options.engine;
   const work = await mkdtemp(join(options.cache, ".kind-node-"));
   const [root, base, release] = [join(work, "root"), join(work, "base.tar"), join(work, "release.tar.gz")];
-  const progress = new Progress("node image", steps, say);
+  const step = (name: Step) => say(`node image: ${name} (about ${secondsFrom(name)} s left)`);
   try {
     const kindSource = await findKindSource(cluster);
     const images = await readKindImages(kindSource);
-    const rootOptions = { ...options, kindSource };
-    await progress.step("debian", () => bootstrap(root, rootOptions, cluster));
-    await progress.step("kubernetes", () => becomeNode(root, rootOptions, cluster));
-    await progress.step("images", () => writeRelease(release, { ...options, images, root, work }, cluster));
-    await progress.step("kind", async () => {
-      await run(["tar", "--numeric-owner", "-cf", base, "-C", root, "."], { signal });
-      const changes = ['ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "ENV container=docker"];
-      const baseName = `${name}-base`;
-      await run(["docker", "import", ...changes.map((change) => `--change=${change}`), base, baseName], {
-        signal,
-        env,
-      });
-      const source = ["--type=file", release, `--base-image=${baseName}`, `--image=${name}`];
-      await run([options.binaries.kind, "build", "node-image", ...source], { signal, env: { ...env, TMPDIR: work } });
-      await run(["docker", "image", "rm", baseName], { signal, env });
-    });
-    await progress.step("keep", async () => {
-      const draft = join(work, "image.tar");
-      await run(["docker", "save", "--output", draft, name], { signal, env });
-      await rename(draft, archive);
-    });
+    step("a Debian system");
+    await bootstrap(root, options, cluster);
+    step("made into a node");
+    await becomeNode(root, { kindSource, binaries: options.binaries }, cluster);
+    step("images in it");
+    await writeRelease(release, { binaries: options.binaries, images, root, work }, cluster);
+    step("kind's own recipe");
+    await run(["tar", "--numeric-owner", "-cf", base, "-C", root, "."], { signal });
+    await run(["docker", "import", ...baseChanges, base, `${name}-base`], { signal, env });
+    const words = ["build", "node-image", "--type=file", release, `--base-image=${name}-base`, `--image=${name}`];
+    await run([options.binaries.kind, ...words], { signal, env: { ...env, TMPDIR: work } });
+    await run(["docker", "image", "rm", `${name}-base`], { signal, env });
+    step("kept");
+    const draft = join(work, "image.tar");
+    await run(["docker", "save", "--output", draft, name], { signal, env });
+    await rename(draft, archive);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+function secondsFrom(first: Step): number {
+  const all = Object.entries(steps);
+  return all.slice(all.findIndex(([name]) => name === first)).reduce((sum, [, seconds]) => sum + seconds, 0);
 }

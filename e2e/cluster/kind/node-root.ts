@@ -12,9 +12,9 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import type { Binaries, BinaryName } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
+import { cniConfig } from "../native/config.ts";
 import { run } from "./command.ts";
 import type { Debian } from "./debian.ts";
 
@@ -38,6 +38,12 @@ const emptied = ["usr/share/{doc,man,locale}", "var/cache/apt", "var/lib/apt/lis
 /** Would register interpreters with the kernel that all containers share. */
 const masked = "systemd-binfmt.service";
 
+/** What every container of a node starts from: the runtime's default with a hook of kind's, and without limits. */
+const makeCriBase = `
+hook='{"path": "/kind/bin/mount-product-files.sh"}'
+ctr oci spec | jq ".hooks.createContainer += [$hook] | del(.process.rlimits)" > /etc/containerd/cri-base.json
+`;
+
 const nodePrograms = [
   ...(["kubeadm", "kubelet", "kubectl"] as const),
   ...(["containerd", "containerd-shim-runc-v2", "ctr", "crictl"] as const),
@@ -45,10 +51,13 @@ const nodePrograms = [
 const cniPrograms = ["ptp", "portmap", "host-local", "loopback"] as const satisfies readonly BinaryName[];
 export const nodeBinaries = [...nodePrograms, ...cniPrograms] as const;
 
-export interface NodeRootOptions {
+export interface BootstrapOptions {
   readonly debian: Debian;
   /** Folder of the unpacked Debian packages. */
   readonly programs: string;
+}
+
+export interface NodeOptions {
   /** Folder of kind's source. */
   readonly kindSource: string;
   readonly binaries: Binaries<(typeof nodeBinaries)[number]>;
@@ -57,9 +66,12 @@ export interface NodeRootOptions {
 /** Makes a Debian system with systemd in the folder. Takes about a minute. */
 export async function bootstrap(
   root: string,
-  { debian, programs }: NodeRootOptions,
+  { debian, programs }: BootstrapOptions,
   { signal }: Cluster,
 ): Promise<void> {
+  // Each package would be flushed to the disk; a system that is made halfway is not kept anyway.
+  await mkdir(join(root, "etc/dpkg/dpkg.cfg.d"), { recursive: true });
+  await writeFile(join(root, "etc/dpkg/dpkg.cfg.d/fast"), "force-unsafe-io\n");
   const debootstrap = join(programs, "usr/sbin/debootstrap");
   const env = { DEBOOTSTRAP_DIR: join(programs, "usr/share/debootstrap") };
   const options = ["--variant=minbase", `--include=${packages.join(",")}`];
@@ -69,7 +81,7 @@ export async function bootstrap(
 }
 
 /** Does to the Debian system what kind's recipe for its base image does. */
-export async function becomeNode(root: string, options: NodeRootOptions, { signal }: Cluster): Promise<void> {
+export async function becomeNode(root: string, options: NodeOptions, { signal }: Cluster): Promise<void> {
   const inRoot = (path: string) => join(root, path);
   for (const pattern of [...unwanted, ...emptied])
     for await (const path of glob(pattern, { cwd: root })) await rm(inRoot(path), { recursive: true });
@@ -80,8 +92,7 @@ export async function becomeNode(root: string, options: NodeRootOptions, { signa
   await install(options.binaries, nodePrograms, inRoot("usr/local/bin"));
   await install(options.binaries, cniPrograms, inRoot("opt/cni/bin"));
   await writeFile(inRoot("etc/cni/net.d/10-pods.conflist"), cniConfig());
-  const spec = await run([options.binaries.ctr, "oci", "spec"], { signal });
-  await writeFile(inRoot("etc/containerd/cri-base.json"), criBase(spec));
+  await run(["chroot", root, "/bin/sh", "-euc", makeCriBase], { signal });
   await enableServices(inRoot("etc/systemd/system"));
   await symlink("/lib/systemd/systemd", inRoot("sbin/init"));
   await appendFile(inRoot("etc/systemd/journald.conf"), "ReadKMsg=no\n");
@@ -116,36 +127,4 @@ export async function install<Name extends BinaryName>(
     else await symlink(same, join(folder, name));
     installed.set(source, same ?? name);
   }
-}
-
-/** What kind gives to the pods of its first node. */
-const podsOfNode = "10.244.0.0/24";
-
-/** `ptp` routes the traffic between pods, as kindnetd does. */
-const cniConfig = (): string =>
-  JSON.stringify({
-    cniVersion: "1.0.0",
-    name: "pods",
-    plugins: [
-      {
-        type: "ptp",
-        ipMasq: true,
-        ipam: { type: "host-local", ranges: [[{ subnet: podsOfNode }]], routes: [{ dst: "0.0.0.0/0" }] },
-      },
-      { type: "portmap", capabilities: { portMappings: true } },
-    ],
-  });
-
-const specSchema = z.looseObject({
-  process: z.looseObject({ rlimits: z.unknown() }),
-  hooks: z.looseObject({ createContainer: z.array(z.unknown()).optional() }).optional(),
-});
-
-/** What every container of a kind node starts from: the runtime's default, with the hook of kind's recipe and no limits. */
-export function criBase(ociSpec: string): string {
-  const spec = specSchema.parse(JSON.parse(ociSpec));
-  const { rlimits: _, ...process } = spec.process;
-  const hook = { path: "/kind/bin/mount-product-files.sh" };
-  const createContainer = [...(spec.hooks?.createContainer ?? []), hook];
-  return JSON.stringify({ ...spec, process, hooks: { ...spec.hooks, createContainer } });
 }

@@ -65,7 +65,7 @@ export const ownGround = (cache: string): Ground => ({
   },
   async publish({ folder, signal }, { enter }, port) {
     if (await findProcess(folder, door)) return;
-    const listener = createServer().listen(port, "127.0.0.1");
+    await using listener = createServer().listen(port, "127.0.0.1");
     await once(listener, "listening");
     const command = ["nsenter", ...enter.slice(1), process.execPath, doorProgram, String(port)] as const;
     await startProcess({ folder, name: door, command, listener, signal });

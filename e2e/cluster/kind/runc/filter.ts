@@ -33,18 +33,8 @@ function allowed({ capabilities, oomScoreAdj, ...rest }: z.infer<typeof processS
   };
 }
 
-/** Files that a call of runc reads, by what is in them. */
-export function filesOf(args: readonly string[]): { readonly bundle?: string; readonly process?: string } {
-  const bundle = argumentOf(args, ["--bundle", "-b"]);
-  const process = argumentOf(args, ["--process", "-p"]);
-  return { ...(bundle === undefined ? {} : { bundle }), ...(process === undefined ? {} : { process }) };
-}
-
-function argumentOf(args: readonly string[], names: readonly string[]): string | undefined {
-  for (const [index, arg] of args.entries()) {
-    if (names.includes(arg)) return args[index + 1];
-    const name = names.find((candidate) => arg.startsWith(`${candidate}=`));
-    if (name !== undefined) return arg.slice(name.length + 1);
-  }
-  return undefined;
+/** The value of an option in a call of runc, as the engine's containerd writes it. */
+export function optionOf(args: readonly string[], name: "--bundle" | "--process"): string | undefined {
+  const index = args.indexOf(name);
+  return index === -1 ? undefined : args[index + 1];
 }
