@@ -46,9 +46,14 @@ export class HttpFaults implements AsyncDisposable {
     return `https://127.0.0.1:${typeof address === "object" ? address?.port : undefined}`;
   }
 
+  /** Ends all connections of clients. */
+  reset(): void {
+    this.#server.closeAllConnections();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
-    this.#server.closeAllConnections();
+    this.reset();
     this.#agent.destroy();
   }
 
