@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { constants, existsSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { Say } from "../cluster.ts";
@@ -42,7 +42,7 @@ export async function findBinaries<Name extends BinaryName>(
 /** The folders of those that are there without building anything. For a PATH. */
 export async function findFolders(names: readonly BinaryName[], options: FindOptions): Promise<string[]> {
   const found = await findReady(names, options);
-  return [...new Set(found.map(([name, path]) => path.slice(0, -name.length - 1)))];
+  return [...new Set(found.map(([, path]) => dirname(path)))];
 }
 
 async function findReady(
