@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { type KubeObject, parseKey, type Resource } from "@copepod/kube/object";
 import { until } from "../../support/until.ts";
@@ -26,6 +27,10 @@ const definitions: Resource = {
 /** Writes at the same time: more do not make the API server faster on two cores. */
 const writers = 32;
 const sayEveryMs = 5_000;
+/** Changes at the same time: few, so that none waits for another in this process. */
+const changers = 4;
+/** From one changed object to the next, so that they lie all over the list. */
+const stride = 7_919;
 /** Of owners, images and the like: what the objects of one kind have in common. */
 const owners = 50;
 
@@ -127,21 +132,29 @@ const status = (number: number) => ({
   })),
 });
 
-/** Changes objects one after the other in even intervals. @returns how long each write took, in ms */
-export async function change(
-  client: KubeClient,
-  { count, of, perSecond, signal }: { count: number; of: number; perSecond: number; signal: AbortSignal },
-): Promise<number[]> {
+interface Changes {
+  readonly count: number;
+  /** How many objects there are. */
+  readonly of: number;
+  readonly perSecond: number;
+  readonly signal: AbortSignal;
+}
+
+/** Changes objects in even intervals, or slower where the server is. @returns how long each write took, in ms */
+export async function change(client: KubeClient, { count, of, perSecond, signal }: Changes): Promise<number[]> {
   const startedAt = performance.now();
-  const writes: Promise<number>[] = [];
-  for (let number = 0; number < count && !signal.aborted; number++) {
-    const waitMs = startedAt + (number / perSecond) * 1_000 - performance.now();
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    const annotations = { [sentAtAnnotation]: String(process.hrtime.bigint()) };
-    const target = parseKey(`${namespace}/${nameOf((number * 7919) % of)}`);
-    const sentAt = performance.now();
-    const write = client.mergePatch(errands, target, { metadata: { annotations } });
-    writes.push(write.then(() => performance.now() - sentAt));
-  }
-  return await Promise.all(writes);
+  const millis: number[] = [];
+  const changeEach = async (first: number): Promise<void> => {
+    for (let number = first; number < count && !signal.aborted; number += changers) {
+      const waitMs = startedAt + (number / perSecond) * 1_000 - performance.now();
+      if (waitMs > 0) await setTimeout(waitMs);
+      const sentAt = performance.now();
+      const annotations = { [sentAtAnnotation]: String(process.hrtime.bigint()) };
+      const target = parseKey(`${namespace}/${nameOf((number * stride) % of)}`);
+      await client.mergePatch(errands, target, { metadata: { annotations } });
+      millis.push(performance.now() - sentAt);
+    }
+  };
+  await Promise.all(Array.from({ length: changers }, (_, first) => changeEach(first)));
+  return millis;
 }
