@@ -1,0 +1,34 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { parseArgs } from "node:util";
+
+/** Tells the stories that need a whole cluster. Exits as `node --test` does, or with 2 for wrong use. */
+const stories = {
+  native: "cluster/native/native.e2e.ts",
+  kind: "cluster/kind/kind.e2e.ts",
+} as const;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const file = storiesOf(process.argv.slice(2));
+  if (file === undefined) {
+    process.stderr.write(`usage: npm run e2e -- [--provider ${Object.keys(stories).join("|")}]\n`);
+    return 2;
+  }
+  const args = ["--test", "--test-reporter=spec", `${import.meta.dirname}/${file}`];
+  const [code] = await once(spawn(process.execPath, args, { stdio: "inherit" }), "exit");
+  return typeof code === "number" ? code : 1;
+}
+
+function storiesOf(args: readonly string[]): string | undefined {
+  try {
+    const { provider } = parseArgs({
+      args: [...args],
+      options: { provider: { type: "string", default: "native" } },
+    }).values;
+    return Object.entries(stories).find(([name]) => name === provider)?.[1];
+  } catch {
+    return undefined;
+  }
+}
