@@ -15,6 +15,7 @@ import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { adminRequest } from "../cluster/pki.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
+import { ConnectProxy } from "./support/connect-proxy.ts";
 import { FaultProxy } from "./support/fault-proxy.ts";
 import { HttpFaults } from "./support/http-faults.ts";
 
@@ -45,9 +46,9 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
   });
 
   /** A client that reaches the API server through something else, as its admin. */
-  const through = (t: TestContext, server: string, parts: Partial<KubeClientParts> = {}): KubeClient => {
+  const through = (t: TestContext, server: string, parts: Partial<KubeClientParts> = {}, proxyUrl?: string) => {
     const { certificate: cert, key } = plane.pki.issue(adminRequest);
-    const endpoint = { server, ca: plane.pki.authority, cert, key };
+    const endpoint = { server, ca: plane.pki.authority, cert, key, ...(proxyUrl !== undefined && { proxyUrl }) };
     const made = makeClient(async () => ({ endpoint, headers: {} }), parts);
     t.after(() => made.close());
     return made;
@@ -302,6 +303,22 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
       await assert.rejects(client.page(maps, { continueToken }), isExpired);
       await assert.rejects(Array.fromAsync(client.watch(maps, { ...watchOptions, resourceVersion })), isExpired);
     });
+  });
+
+  it("goes through an HTTP proxy as without one", async (t) => {
+    await using proxy = await ConnectProxy.start();
+    await using faults = await HttpFaults.start(plane);
+    const calls = through(t, faults.url, {}, proxy.url);
+    const answers: ("drop" | undefined)[] = ["drop", undefined];
+    faults.answer = () => answers.shift();
+    await assert.rejects(calls.create(maps, { metadata: freshName() }), { code: "clusterUnavailable" });
+    assert.equal(faults.requests.length, 1);
+    const name = freshName();
+    await calls.create(maps, { metadata: name });
+    await calls.get(maps, name);
+    for await (const _ of calls.watch(maps, { ...watchOptions, resourceVersion: "0" })) break;
+    const { host } = new URL(faults.url);
+    assert.deepEqual(proxy.tunnels, [host, host, host]);
   });
 
   describe("the identity", () => {

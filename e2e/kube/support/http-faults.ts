@@ -16,8 +16,8 @@ export interface Canned {
 export class HttpFaults implements AsyncDisposable {
   /** Such as `GET /api/v1/pods`, without the query. */
   readonly requests: string[] = [];
-  /** The answer in place of the API server's; undefined passes the request on. */
-  answer: (request: IncomingMessage) => Canned | undefined = () => undefined;
+  /** The answer in place of the API server's, or none at all; undefined passes the request on. */
+  answer: (request: IncomingMessage) => Canned | "drop" | undefined = () => undefined;
   /** Bodies end with their connection after so many bytes. */
   cutAfterBytes = Number.POSITIVE_INFINITY;
   readonly #server: Server;
@@ -60,7 +60,9 @@ export class HttpFaults implements AsyncDisposable {
   #take(incoming: IncomingMessage, response: ServerResponse): void {
     this.requests.push(`${incoming.method} ${incoming.url?.split("?")[0]}`);
     const canned = this.answer(incoming);
-    if (canned) {
+    if (canned === "drop") {
+      response.destroy();
+    } else if (canned) {
       incoming.resume();
       response.writeHead(canned.status, canned.headers).end();
     } else {

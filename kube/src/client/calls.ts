@@ -115,7 +115,7 @@ export class Calls {
     access.refuse(connection);
     const renewed = await ending.race(access.current());
     if (renewed === connection) return response;
-    response.resume();
+    response.destroy();
     return await this.#exchangeOn(renewed, request, ending);
   }
 
@@ -135,9 +135,12 @@ export class Calls {
   }
 
   async #refusal(what: string, response: IncomingMessage): Promise<ApiError> {
-    const text = await this.#read(what, response, maxStatusBytes).catch(() => "");
+    // What stands between the client and the API server may answer in HTML, or not to the end.
+    const body = await this.#read(what, response, maxStatusBytes)
+      .then((text) => parse(what, text))
+      .catch(() => undefined);
     const retryAfterMs = retryAfterOf(response, this.clock.now());
-    return toApiError({ what, status: response.statusCode ?? 0, body: parseLeniently(text), retryAfterMs });
+    return toApiError({ what, status: response.statusCode ?? 0, body, retryAfterMs });
   }
 }
 
@@ -163,15 +166,6 @@ function parse(what: string, text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     throw new CopepodError("clusterUnavailable", `${what}: the answer is not JSON`, { cause: error });
-  }
-}
-
-/** What stands between the client and the API server may answer in HTML. */
-function parseLeniently(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -63,6 +63,15 @@ describe("what the client sends", () => {
     assert.equal(api.requests.length, 0);
   });
 
+  it("goes to a server whose address is one of IPv6 as well", async (t) => {
+    await using api = await TestApi.start(0, "::1").catch(() => ({
+      skipped: true,
+      [Symbol.asyncDispose]: async () => {},
+    }));
+    if ("skipped" in api) return t.skip("this machine has no IPv6");
+    assert.deepEqual(await api.client({ clock }).get(maps, web), object);
+  });
+
   it("goes over few connections", async () => {
     await using api = await TestApi.start();
     const client = api.client({ clock, rate: { perSecond: 10_000, burst: 1_000 } });

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { Resource } from "../object.ts";
@@ -43,11 +44,10 @@ export class TestApi implements AsyncDisposable {
     });
   }
 
-  static async start(port = 0): Promise<TestApi> {
+  static async start(port = 0, host = "127.0.0.1"): Promise<TestApi> {
     const server = createServer();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    server.listen(port, "127.0.0.1", resolve);
-    await promise;
+    server.listen(port, host);
+    await once(server, "listening");
     return new TestApi(server);
   }
 
@@ -57,7 +57,9 @@ export class TestApi implements AsyncDisposable {
   }
 
   get address(): string {
-    return `http://127.0.0.1:${this.port}`;
+    const address = this.#server.address();
+    const isIPv6 = typeof address === "object" && address?.family === "IPv6";
+    return `http://${isIPv6 ? "[::1]" : "127.0.0.1"}:${this.port}`;
   }
 
   get identity(): Identity {

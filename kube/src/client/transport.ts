@@ -127,14 +127,16 @@ interface Sending {
   readonly clock: Clock;
 }
 
-const openSockets = new WeakSet<object>();
-
 function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending: Sending): Promise<IncomingMessage> {
   const { headers, signal, clock } = sending;
   const { url, calls, watches } = pools;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = (isSecure(url) ? https : http).request({
-    ...{ agent: watch ? watches : calls, host: url.hostname, port: url.port || (isSecure(url) ? 443 : 80) },
+    ...{
+      agent: watch ? watches : calls,
+      host: url.hostname.replace(/^\[|\]$/g, ""),
+      port: url.port || (isSecure(url) ? 443 : 80),
+    },
     ...{ method, path: url.pathname.replace(/\/+$/, "") + path, headers, signal },
   });
   const fail = (what: string, ms: number) => clock.after(ms, () => request.destroy(new Error(`${what} in ${ms} ms`)));
@@ -150,18 +152,15 @@ function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending:
     stopSilence();
   };
   request.once("socket", (socket) => {
-    // Node calls no socket reused that a request got which had waited for one.
-    if (openSockets.has(socket)) return onOpen();
+    // One that was kept, or that a proxy's tunnel was made with.
+    if (!socket.connecting) return onOpen();
     stopConnecting = fail("no connection", connectTimeoutMs);
     if (isSecure(url)) {
       socket.once("connect", () => {
         phase = "handshake";
       });
     }
-    socket.once(isSecure(url) ? "secureConnect" : "connect", () => {
-      openSockets.add(socket);
-      onOpen();
-    });
+    socket.once(isSecure(url) ? "secureConnect" : "connect", onOpen);
   });
   request.once("response", (response) => {
     onEnd();
