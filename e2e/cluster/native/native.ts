@@ -2,17 +2,27 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type FileHandle, mkdir, open, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, Provider } from "../cluster.ts";
 import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
+import { programFolders } from "../packages.ts";
 import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
 import { readIfThere, writeWhole } from "../state.ts";
 import { cgroupOf, makeCgroup, removeCgroup } from "./cgroups.ts";
 import { imageImport } from "./config.ts";
 import { describeStatus, readStatus, waitUntilReady } from "./progress.ts";
-import { type NodeSpec, nodeFolderOf, nodeProcess, parseSpec, programNames, specFileOf, statusFileOf } from "./spec.ts";
+import {
+  type NodeSpec,
+  nodeFolderOf,
+  nodeProcess,
+  parseApiPort,
+  parseSpec,
+  programNames,
+  specFileOf,
+  statusFileOf,
+} from "./spec.ts";
 
 const readyTimeoutMs = 180_000;
 const busybox = "/bin/busybox";
@@ -107,7 +117,11 @@ async function startNode(cluster: Cluster): Promise<void> {
     name: nodeProcess,
     command: [...newMachine, process.execPath, main, specFileOf(folder)],
     // kubectl keeps a cache at home; what else would be in the machine's /tmp goes with the node.
-    env: { HOME: nodeFolderOf(folder), TMPDIR: "/run" },
+    env: {
+      HOME: nodeFolderOf(folder),
+      TMPDIR: "/run",
+      PATH: programFolders(process.env.PATH).join(delimiter),
+    },
     listener,
     signal,
   });
@@ -145,7 +159,7 @@ async function prepareMachine(cluster: Cluster): Promise<Omit<NodeSpec, "apiPort
 
 async function readApiPort(folder: string): Promise<number | undefined> {
   const text = await readIfThere(specFileOf(folder));
-  return text === undefined ? undefined : parseSpec(text).apiPort;
+  return text === undefined ? undefined : parseApiPort(text);
 }
 
 /** @param port is taken if it can be: then a kubeconfig of an earlier start leads here, too */

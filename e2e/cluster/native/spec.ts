@@ -35,6 +35,10 @@ const specSchema = z.strictObject({
 });
 export type NodeSpec = z.infer<typeof specSchema>;
 
+/** The part of a spec that all starts of a cluster have in common. @returns undefined when other code wrote it */
+export const parseApiPort = (text: string): number | undefined =>
+  z.object({ apiPort: z.int() }).safeParse(JSON.parse(text)).data?.apiPort;
+
 export const parseSpec = (text: string): NodeSpec => specSchema.parse(JSON.parse(text));
 
 /** All that must be ready before the cluster is: programs that run on the node, and steps that are done once. */
@@ -70,7 +74,8 @@ export type NodeStatus = z.infer<typeof statusSchema>;
 export const startingStatus = (): NodeStatus =>
   statusSchema.parse(Object.fromEntries(parts.map((part) => [part, "starting"])));
 
-export const parseStatus = (text: string): NodeStatus => statusSchema.parse(JSON.parse(text));
+/** @returns undefined when a node of other code wrote it */
+export const parseStatus = (text: string): NodeStatus | undefined => statusSchema.safeParse(JSON.parse(text)).data;
 
 /** Holds the namespaces; its only child is their first process. */
 export const nodeProcess = "node";
