@@ -232,17 +232,19 @@ describe("a call ends", () => {
     await got;
   });
 
-  it("a hung try after less than that, so that another one has time", async () => {
+  it("a hung try after less than that, so that another one has time, and a new connection", async () => {
     await using api = await TestApi.start();
     const time = new WatchedClock();
+    const client = api.client({ clock: time.clock });
+    await Promise.all([client.get(maps, web), client.get(maps, web)]);
     api.queue(hang);
-    const got = api.client({ clock: time.clock }).get(maps, web);
-    await turnsUntil(() => api.requests.length === 1);
+    const got = client.get(maps, web);
+    await turnsUntil(() => api.requests.length === 3);
     time.pass(silenceMs);
     await turnsUntil(() => time.timers.includes(firstPauseMs));
     time.pass(firstPauseMs);
     assert.deepEqual(await got, object);
-    assert.equal(api.sockets, 2);
+    assert.equal(api.sockets, 3);
   });
 
   it("a try whose answer hangs in its middle, or is cut there", async () => {

@@ -72,6 +72,8 @@ export class Transport {
     } catch (error) {
       report("<error>");
       signal.throwIfAborted();
+      // Where one connection broke or hangs, those beside it are as old: the next try gets a new one.
+      dropUnused(pools);
       throw error;
     }
   }
@@ -84,7 +86,11 @@ export class Transport {
 
   #poolsFor(endpoint: Endpoint): Pools {
     if (this.#pools?.endpoint === endpoint) return this.#pools;
-    if (this.#pools) retire(this.#pools);
+    if (this.#pools) {
+      // Those in use end after what they carry.
+      this.#pools.calls.maxFreeSockets = 0;
+      dropUnused(this.#pools);
+    }
     this.#pools = openPools(endpoint);
     return this.#pools;
   }
@@ -115,9 +121,7 @@ function openPools(endpoint: Endpoint): Pools {
   };
 }
 
-/** Ends the unused connections now and the others after what they carry. */
-function retire({ calls }: Pools): void {
-  calls.maxFreeSockets = 0;
+function dropUnused({ calls }: Pools): void {
   for (const socket of Object.values(calls.freeSockets).flat()) socket?.destroy();
 }
 
