@@ -69,13 +69,7 @@ export class Calls {
   /** @throws CopepodError `unavailable` when closed */
   begin(what: string, signal: AbortSignal | undefined, timeoutMs?: number): Ending {
     if (this.#closed) throw closed();
-    return new Ending({
-      what,
-      signal,
-      live: this.#live,
-      clock: this.clock,
-      ...(timeoutMs !== undefined && { timeoutMs }),
-    });
+    return new Ending({ what, signal, timeoutMs, live: this.#live, clock: this.clock });
   }
 
   close(): void {

@@ -5,7 +5,7 @@ interface EndingParts {
   /** For the sentence of a time-out. */
   readonly what: string;
   readonly signal: AbortSignal | undefined;
-  readonly timeoutMs?: number;
+  readonly timeoutMs: number | undefined;
   readonly clock: Clock;
   /** All that live: whoever owns it can end it through this set. */
   readonly live: Set<Ending>;

@@ -164,17 +164,10 @@ class HttpKubeClient implements KubeClient {
   ): Promise<KubeObject> {
     const { namespace, name = "" } = object.metadata;
     const place = { namespace, name, subresource };
-    const body = withKind(resource, object);
+    const [body, query] = [withKind(resource, object), { fieldManager, force }];
     // JSON is YAML.
     const type = "application/apply-patch+yaml";
-    const write = {
-      verb: "apply",
-      method: "PATCH",
-      type,
-      body,
-      query: { fieldManager, force },
-      repeatable: true,
-    } as const;
+    const write = { verb: "apply", method: "PATCH", type, body, query, repeatable: true } as const;
     return await this.#write(resource, place, write, options);
   }
 
@@ -220,7 +213,8 @@ class HttpKubeClient implements KubeClient {
     requireNamespace(resource, place);
     const { verb, name, method, type, body, query, repeatable } = write;
     const what = describeCall(verb, resource, { name, ...place });
-    const path = pathOf(resource, place, { fieldManager: this.#fieldManager, fieldValidation: "Strict", ...query });
+    const fields = method === "DELETE" ? {} : { fieldManager: this.#fieldManager, fieldValidation: "Strict" };
+    const path = pathOf(resource, place, { ...fields, ...query });
     const request = { method, path, body: { type, text: JSON.stringify(body) } };
     return asObject(what, await this.#calls.send({ what, request, repeatable, options }));
   }
