@@ -66,6 +66,10 @@ export class TestApi implements AsyncDisposable {
     return async () => ({ endpoint: { server: this.address }, headers: { authorization: "Bearer sesame" } });
   }
 
+  async openSockets(): Promise<number> {
+    return await new Promise((resolve) => this.#server.getConnections((_, count) => resolve(count)));
+  }
+
   queue(...answers: readonly Answer[]): void {
     this.#answers.push(...answers);
   }
