@@ -28,7 +28,7 @@ import { watchEvents } from "./watch.ts";
 export interface KubeClientParts {
   /** See `inCluster` and `kubeconfig`. */
   readonly identity: Identity;
-  /** Such as `copepod-operator/1.2.0`; what stands before the slash is the field manager of writes that name none. */
+  /** Such as `some-operator/1.2.0`; what stands before the slash is the field manager of writes that name none. */
   readonly userAgent: string;
   readonly clock: Clock;
   /** In [0, 1). */
