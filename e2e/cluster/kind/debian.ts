@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { dirname, join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster } from "../cluster.ts";
 import { run } from "./command.ts";
@@ -29,15 +30,12 @@ export async function readDebian({ signal }: Pick<Cluster, "signal">): Promise<D
   );
 }
 
-export const unpackedFolder = ({ codename }: Debian, cache: string): string => join(cache, `docker-${codename}`);
-
-/** @returns the root folder of the unpacked packages: a Docker engine, and what makes a Debian system */
-export async function unpackDebian({ say, signal }: Cluster, debian: Debian, cache: string): Promise<string> {
-  const folder = unpackedFolder(debian, cache);
-  await mkdir(cache, { recursive: true });
-  if ((await readdir(cache)).includes(basename(folder))) return folder;
+/** Downloads the packages into the folder, which becomes the root folder of what is in them. */
+export async function unpackPackages(folder: string, { say, signal }: Pick<Cluster, "say" | "signal">): Promise<void> {
+  if (existsSync(folder)) return;
   say("downloading the Docker engine from Debian (about 10 s)");
-  const work = await mkdtemp(join(cache, ".docker-"));
+  await mkdir(dirname(folder), { recursive: true });
+  const work = await mkdtemp(`${folder}.`);
   try {
     await run(["apt-get", "download", ...unpacked], { signal, cwd: work });
     for (const file of await readdir(work))
@@ -46,5 +44,4 @@ export async function unpackDebian({ say, signal }: Cluster, debian: Debian, cac
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return folder;
 }

@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
+import { CopepodError } from "@copepod/core/errors";
 import type { Cluster } from "../cluster.ts";
 import { cgroupOf, removeCgroup } from "../native/cgroups.ts";
 import { findProcess, lastWords, startProcess, stopProcess } from "../processes.ts";
 import { waitFor } from "../wait.ts";
 import type { Limits } from "./config.ts";
-import { readDebian, unpackDebian, unpackedFolder } from "./debian.ts";
+import { readDebian, unpackPackages } from "./debian.ts";
 import { answers, chooseDocker, type Ground } from "./engine.ts";
 import { provideNodeImage } from "./node-image.ts";
 
@@ -42,26 +43,27 @@ const packages = ["util-linux", "iproute2", "iptables", "runc"] as const;
 /** An engine for one cluster, all of which is in the cluster's folder, with a node image of our own. */
 export const ownGround = (cache: string): Ground => ({
   async start(cluster) {
+    if (process.platform !== "linux" || process.getuid?.() !== 0)
+      throw new CopepodError(
+        "invalid",
+        "an own engine is made by root on Linux; start Docker, and leave out --own-engine",
+      );
     await cluster.packages(packages);
-    const programs = await unpackDebian(cluster, await readDebian(cluster), cache);
-    if (!(await findProcess(cluster.folder, name))) await startEngine(cluster, programs);
-    const env = envOf(cluster, programs);
-    await waitFor("the answer of the Docker engine", () => answers({ env }, cluster.signal), {
-      timeoutMs: startTimeoutMs,
-      signal: cluster.signal,
-      hint: () => lastWords(cluster.folder, name),
-    });
-    return { env, enter: await enterOf(cluster) };
+    await unpackPackages(programsIn(cache), cluster);
+    if (!(await findProcess(cluster.folder, name))) await startEngine(cluster, programsIn(cache));
+    const look = () => this.find(cluster);
+    const hint = () => lastWords(cluster.folder, name);
+    const options = { timeoutMs: startTimeoutMs, signal: cluster.signal, hint };
+    return await waitFor("the answer of the Docker engine", look, options);
   },
   async find(cluster) {
-    const programs = unpackedFolder(await readDebian(cluster), cache);
-    const engine = { env: envOf(cluster, programs), enter: await enterOf(cluster) };
+    const engine = { env: envOf(cluster, programsIn(cache)), enter: await enterOf(cluster) };
     return engine.enter.length > 0 && (await answers(engine, cluster.signal)) ? engine : undefined;
   },
   async image(cluster, engine) {
     const debian = await readDebian(cluster);
-    const programs = unpackedFolder(debian, cache);
-    return { name: await provideNodeImage(cluster, { engine, debian, programs, cache }), own: await readLimits() };
+    const name = await provideNodeImage(cluster, { engine, debian, programs: programsIn(cache), cache });
+    return { name, own: await readLimits() };
   },
   async publish({ folder, signal }, { enter }, port) {
     if (await findProcess(folder, door)) return;
@@ -77,6 +79,9 @@ export const ownGround = (cache: string): Ground => ({
     await rm(engineFolder(cluster.folder), { recursive: true, force: true });
   },
 });
+
+/** Where the Debian packages are unpacked. */
+const programsIn = (cache: string): string => join(cache, "docker");
 
 async function startEngine(cluster: Cluster, programs: string): Promise<void> {
   const { folder, signal } = cluster;
@@ -105,6 +110,7 @@ const flagsOf = ({ folder, name: cluster }: Cluster): readonly string[] => [
   "--pidfile=/run/docker.pid",
   `--host=unix://${socketOf(folder)}`,
   `--cgroup-parent=${cgroupOf(cluster)}`,
+  // A machine that can't lower scores for the out-of-memory killer can't have it lower than this.
   "--oom-score-adjust=0",
   // Without one the engine would ask public servers for names; nobody listens on this one, so all are unknown at once.
   `--dns=${bridgeAddress}`,

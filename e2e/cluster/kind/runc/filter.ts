@@ -5,13 +5,12 @@ const unavailable = "CAP_SYS_RESOURCE";
 
 const processSchema = z.looseObject({
   capabilities: z.partialRecord(z.enum(capabilitySets), z.array(z.string())).optional(),
-  oomScoreAdj: z.number().optional(),
 });
 
 /** `config.json` of a bundle holds a process, the file of `runc exec --process` is one. */
 const bundleSchema = z.looseObject({ process: processSchema.optional() });
 
-/** Takes from a bundle's `config.json` what a machine without CAP_SYS_RESOURCE refuses. */
+/** Takes CAP_SYS_RESOURCE out of a bundle's `config.json`: a machine without it can't give it to a container. */
 export function filterBundle(text: string): string {
   const bundle = bundleSchema.parse(JSON.parse(text));
   return JSON.stringify({ ...bundle, ...(bundle.process && { process: allowed(bundle.process) }) });
@@ -20,17 +19,12 @@ export function filterBundle(text: string): string {
 /** The same for the file of `runc exec --process`. */
 export const filterProcess = (text: string): string => JSON.stringify(allowed(processSchema.parse(JSON.parse(text))));
 
-function allowed({ capabilities, oomScoreAdj, ...rest }: z.infer<typeof processSchema>): object {
-  const sets = Object.entries(capabilities ?? {}).map(([set, names]) => [
+function allowed(process: z.infer<typeof processSchema>): object {
+  const sets = Object.entries(process.capabilities ?? {}).map(([set, names]) => [
     set,
     names.filter((name) => name !== unavailable),
   ]);
-  return {
-    ...rest,
-    ...(capabilities && { capabilities: Object.fromEntries(sets) }),
-    // Without the capability a process can raise its score, but not lower it.
-    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj: Math.max(0, oomScoreAdj) }),
-  };
+  return { ...process, ...(process.capabilities && { capabilities: Object.fromEntries(sets) }) };
 }
 
 /** The value of an option in a call of runc, as the engine's containerd writes it. */
