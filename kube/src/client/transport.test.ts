@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { describe, it } from "node:test";
 import { systemClock } from "../clock.ts";
-import { callBackoff, connectTimeoutMs, identityAgeMs } from "./limits.ts";
+import { callBackoff, connectTimeoutMs, identityAgeMs, maxCallSockets } from "./limits.ts";
 import { hang, maps, TestApi, WatchedClock, web } from "./testing-api.ts";
 
 describe("a connection", () => {
@@ -61,6 +61,23 @@ describe("a connection", () => {
     await carried;
     await t.waitFor(async () => assert.equal(await api.openSockets(), 1));
     assert.equal(api.sockets, 3);
+  });
+
+  it("that is waited for can be waited for no longer", async (t) => {
+    await using api = await TestApi.start();
+    const client = api.client({ clock: systemClock });
+    api.otherwise = hang;
+    const held = Array.from({ length: maxCallSockets }, () => client.get(maps, web).catch(() => undefined));
+    await t.waitFor(() => assert.equal(api.requests.length, maxCallSockets));
+    await assert.rejects(client.get(maps, web, { timeoutMs: 50 }), /not done within 50 ms/);
+    const aborter = new AbortController();
+    const got = client.get(maps, web, { signal: aborter.signal });
+    await new Promise(setImmediate);
+    aborter.abort(new Error("enough"));
+    await assert.rejects(got, /enough/);
+    assert.equal(api.requests.length, maxCallSockets);
+    await client.close();
+    await Promise.all(held);
   });
 
   it("of a call that was given up is not used again", async (t) => {

@@ -113,12 +113,10 @@ function openPools(endpoint: Endpoint): Pools {
     ...(isSecure(url) && { ca, cert, key, ...(servername && { servername }), rejectUnauthorized: !insecure }),
   };
   const { Agent } = isSecure(url) ? https : http;
-  return {
-    endpoint,
-    url,
-    calls: new Agent({ ...shared, keepAlive: true, maxSockets: maxCallSockets, timeout: idleSocketMs }),
-    watches: new Agent(shared),
-  };
+  const calls = new Agent({ ...shared, keepAlive: true, maxSockets: maxCallSockets, timeout: idleSocketMs });
+  // All of its sockets are alike. Node would join the certificates to a name in each call, which is slow.
+  calls.getName = () => url.host;
+  return { endpoint, url, calls, watches: new Agent(shared) };
 }
 
 function dropUnused({ calls }: Pools): void {
@@ -141,19 +139,23 @@ function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending:
       host: url.hostname.replace(/^\[|\]$/g, ""),
       port: url.port || (isSecure(url) ? 443 : 80),
     },
-    ...{ method, path: url.pathname.replace(/\/+$/, "") + path, headers, signal },
+    ...{ method, path: url.pathname.replace(/\/+$/, "") + path, headers },
   });
-  const fail = (what: string, ms: number) => clock.after(ms, () => request.destroy(new Error(`${what} in ${ms} ms`)));
   let phase: Phase = "connect";
   let stopConnecting = () => {};
+  // Rejects by itself: a request that waits for a connection tells of its end only when it gets one.
+  const end = (error: Error) => {
+    stopConnecting();
+    stopSilence();
+    request.destroy();
+    reject(new ExchangeFailure(describe(error), { phase, cause: error }));
+  };
+  const fail = (what: string, ms: number) => clock.after(ms, () => end(new Error(`${what} in ${ms} ms`)));
   const stopSilence = fail("no answer", silenceMs);
+  signal.addEventListener("abort", () => end(new Error("given up")));
   const onOpen = () => {
     phase = "sent";
     stopConnecting();
-  };
-  const onEnd = () => {
-    stopConnecting();
-    stopSilence();
   };
   request.once("socket", (socket) => {
     // One that was kept, or that a proxy's tunnel was made with.
@@ -167,14 +169,11 @@ function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending:
     socket.once(isSecure(url) ? "secureConnect" : "connect", onOpen);
   });
   request.once("response", (response) => {
-    onEnd();
+    stopSilence();
     resolve(response);
   });
   // Stays for the life of the request: an error after the response must not become an uncaught one.
-  request.on("error", (error) => {
-    onEnd();
-    reject(new ExchangeFailure(describe(error), { phase, cause: error }));
-  });
+  request.on("error", end);
   request.end(body?.text);
   return promise;
 }
