@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Binaries } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
@@ -78,7 +78,10 @@ async function build(
 ): Promise<void> {
   const { signal, say } = cluster;
   const { env } = options.engine;
-  const work = await mkdtemp(join(options.cache, ".kind-node-"));
+  const work = join(options.cache, "kind-node.draft");
+  // Of a build that was killed; there is only one at a time.
+  await rm(work, { recursive: true, force: true });
+  await mkdir(work);
   const [root, base, release] = [join(work, "root"), join(work, "base.tar"), join(work, "release.tar.gz")];
   const step = (name: Step) => say(`node image: ${name} (about ${secondsFrom(name)} s left)`);
   try {
