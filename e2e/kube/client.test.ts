@@ -10,9 +10,9 @@ import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
 import { isAlreadyExists, isConflict, isExpired, isNotFound } from "@copepod/kube/errors";
 import type { Resource } from "@copepod/kube/object";
-import { Authority } from "../cluster/certificates.ts";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
-import { adminRequest } from "../cluster/pki.ts";
+import { createAuthority, type KeyPair } from "../cluster/pki/certificates.ts";
+import { adminRequest } from "../cluster/pki/pki.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
 import { ConnectProxy } from "./support/connect-proxy.ts";
@@ -33,10 +33,12 @@ const freshName = () => ({ namespace, name: `object-${++made}` });
 
 describe("the Kubernetes client on a real API server", { skip: await controlPlaneGate() }, () => {
   let plane: ControlPlane;
+  let admin: KeyPair;
   let client: KubeClient;
 
   before(async () => {
     plane = await startControlPlane();
+    admin = await plane.pki.issue(adminRequest);
     client = makeClient(kubeconfig({ files: [plane.kubeconfig] }));
   });
 
@@ -47,7 +49,7 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
 
   /** A client that reaches the API server through something else, as its admin. */
   const through = (t: TestContext, server: string, parts: Partial<KubeClientParts> = {}, proxyUrl?: string) => {
-    const { certificate: cert, key } = plane.pki.issue(adminRequest);
+    const { certificate: cert, key } = admin;
     const endpoint = { server, ca: plane.pki.authority, cert, key, ...(proxyUrl !== undefined && { proxyUrl }) };
     const made = makeClient(async () => ({ endpoint, headers: {} }), parts);
     t.after(() => made.close());
@@ -346,9 +348,10 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
 
     it("of a certificate is another one as soon as the kubeconfig is", async (t) => {
       const file = join(await temporaryFolder(t), "kubeconfig");
-      const write = (commonName: string, lifetimeMs?: number) => {
-        const user = { ...adminRequest, commonName, ...(lifetimeMs !== undefined && { lifetimeMs }) };
-        return plane.pki.writeKubeconfig(file, { cluster: "test", server: plane.server, user });
+      const write = async (commonName: string, lifetimeMs?: number) => {
+        const request = { ...adminRequest, commonName, ...(lifetimeMs !== undefined && { lifetimeMs }) };
+        const user = await plane.pki.issue(request);
+        await plane.pki.writeKubeconfig(file, { cluster: "test", server: plane.server, user });
       };
       await write("old", -60_000);
       const user = makeClient(kubeconfig({ files: [file] }));
@@ -361,8 +364,8 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
 
     it("of the server may change: the new authority counts at the next try", async (t) => {
       const folder = await temporaryFolder(t);
-      const other = Authority.create("another authority");
-      await writeFile(join(folder, "ca.crt"), other.pair.certificate);
+      const other = await createAuthority("another authority");
+      await writeFile(join(folder, "ca.crt"), other.certificate);
       await writeFile(join(folder, "token"), "none");
       const { hostname: host, port } = new URL(plane.server);
       const pod = makeClient(inCluster({ host, port, folder }));

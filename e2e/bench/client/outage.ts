@@ -3,7 +3,7 @@ import { Reflector } from "@copepod/kube/cache/reflector";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { systemClock } from "@copepod/kube/clock";
 import type { ControlPlane } from "../../cluster/control-plane/control-plane.ts";
-import { adminRequest } from "../../cluster/pki.ts";
+import { adminRequest } from "../../cluster/pki/pki.ts";
 import { HttpFaults } from "../../kube/support/http-faults.ts";
 import { until } from "../../support/until.ts";
 import type { BenchContext } from "../bench.ts";
@@ -19,7 +19,7 @@ export async function measureOutage(
   { say, signal }: BenchContext,
 ): Promise<Record<string, number>> {
   await using faults = await HttpFaults.start(plane);
-  const { certificate: cert, key } = plane.pki.issue(adminRequest);
+  const { certificate: cert, key } = await plane.pki.issue(adminRequest);
   const deps = { clock: systemClock, random: Math.random };
   const connectTo = (server: string) =>
     createKubeClient({

@@ -1,4 +1,4 @@
-import { type KeyFiles, type Pki, serviceAccountIssuer } from "../pki.ts";
+import { type KeyFiles, type Pki, serviceAccountIssuer } from "../pki/pki.ts";
 
 export type CommandLine = readonly [program: string, ...args: string[]];
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import { z } from "zod";
 import type { Binaries } from "../binaries/catalogue.ts";
-import type { KeyPair } from "../certificates.ts";
-import { adminRequest, type KeyFiles, Pki } from "../pki.ts";
+import type { KeyPair } from "../pki/certificates.ts";
+import { adminRequest, type KeyFiles, Pki } from "../pki/pki.ts";
 import { freePorts } from "../ports.ts";
 import { findProcess, lastWords, startProcess, stopProcess } from "../processes.ts";
 import { kubeconfigOf, readIfThere, writeWhole } from "../state.ts";
@@ -55,7 +55,10 @@ export class ControlPlane implements AsyncDisposable {
   readonly #ports: Ports;
   readonly #admin: KeyPair;
 
-  private constructor(options: ControlPlaneOptions, pki: Pki, ports: Ports) {
+  private constructor(
+    options: ControlPlaneOptions,
+    { pki, ports, admin }: { readonly pki: Pki; readonly ports: Ports; readonly admin: KeyPair },
+  ) {
     this.folder = options.folder;
     this.kubeconfig = kubeconfigOf(options.folder);
     this.server = `https://${host}:${ports.apiServer}`;
@@ -63,21 +66,23 @@ export class ControlPlane implements AsyncDisposable {
     this.pki = pki;
     this.#options = options;
     this.#ports = ports;
-    this.#admin = pki.issue(adminRequest);
+    this.#admin = admin;
   }
 
   /** Resolves when the API server is ready. Whatever runs already in the folder goes on. */
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
     await mkdir(options.folder, { recursive: true, mode: 0o700 });
-    const plane = new ControlPlane(options, await Pki.open(options.folder), await readPorts(options.folder));
-    await plane.pki.writeKubeconfig(plane.kubeconfig, { cluster: "copepod", server: plane.server, user: adminRequest });
+    const pki = await Pki.open(options.folder);
+    const { pair: admin } = await pki.keep(adminRequest);
+    const plane = new ControlPlane(options, { pki, admin, ports: await readPorts(options.folder) });
+    await pki.writeKubeconfig(plane.kubeconfig, { cluster: "copepod", server: plane.server, user: admin });
     await plane.startApiServer();
     return plane;
   }
 
   /** On the same port, over the same data; etcd too when it does not run. Resolves when it is ready. */
   async startApiServer({ flags = [] }: { readonly flags?: readonly string[] } = {}): Promise<void> {
-    const keys = await this.#writeKeys();
+    const keys = await this.#serverKeys();
     await this.#startEtcd(keys);
     if (!(await findProcess(this.folder, "kube-apiserver"))) {
       const auditPolicyFile = join(this.folder, "audit-policy.json");
@@ -133,7 +138,7 @@ export class ControlPlane implements AsyncDisposable {
     return this.#options.signal ?? new AbortController().signal;
   }
 
-  async #writeKeys(): Promise<KeyFiles> {
+  async #serverKeys(): Promise<KeyFiles> {
     // Also what the API server shows to etcd, and etcd to itself.
     const hosts = [
       "localhost",
@@ -143,7 +148,7 @@ export class ControlPlane implements AsyncDisposable {
       "kubernetes.default.svc",
       firstServiceAddress,
     ];
-    return await this.pki.write("server", { commonName: "kube-apiserver", hosts });
+    return await this.pki.keep({ commonName: "kube-apiserver", hosts });
   }
 
   async #startEtcd(keys: KeyFiles): Promise<void> {

@@ -1,10 +1,10 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { CertificateRequest } from "../certificates.ts";
 import { auditPolicy } from "../control-plane/audit-policy.ts";
 import { referenceOf } from "../images/archive.ts";
 import { pauseImage } from "../images/standard.ts";
-import { adminRequest, type KeyFiles, Pki } from "../pki.ts";
+import type { CertificateRequest } from "../pki/certificates.ts";
+import { adminRequest, type KeyFiles, Pki } from "../pki/pki.ts";
 import { kubeconfigOf, writeWhole } from "../state.ts";
 import { cgroupOf } from "./cgroups.ts";
 import { cniConfig, containerdConfig, kubeletConfig, network, nodeFolders } from "./config.ts";
@@ -23,7 +23,7 @@ export interface NodeFiles {
   readonly kubelet: string;
 }
 
-/** Writes them anew, so that they fit the code that reads them; only the keys of the authority stay as they were. */
+/** Writes them anew, so that they fit the code that reads them; only certificates and keys stay as they were. */
 export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSpec): Promise<NodeFiles> {
   const pki = await Pki.open(folder);
   const server = `https://127.0.0.1:${apiPort}`;
@@ -36,17 +36,19 @@ export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSp
   };
   const kubeconfig = async (user: KubeconfigUser, request: CertificateRequest): Promise<string> => {
     const path = join(etc, `${user}.kubeconfig`);
-    await pki.writeKubeconfig(path, { cluster: name, server, user: request });
+    const { pair } = await pki.keep(request);
+    await pki.writeKubeconfig(path, { cluster: name, server, user: pair });
     return path;
   };
   const component = (user: KubeconfigUser) => kubeconfig(user, { commonName: `system:${user}` });
-  await pki.writeKubeconfig(kubeconfigOf(folder), { cluster: name, server, user: adminRequest });
+  const keys = await keepKeys(pki);
+  await pki.writeKubeconfig(kubeconfigOf(folder), { cluster: name, server, user: keys.admin.pair });
   await mkdir(nodeFolders.cniConfig, { recursive: true });
   await writeWhole(join(nodeFolders.cniConfig, "pods.conflist"), cniConfig());
   await symlink(dirname(programs.coredns), nodeFolders.coredns);
   return {
     pki,
-    keys: await writeKeys(pki),
+    keys,
     kubeconfigs: {
       admin: kubeconfigOf(folder),
       kubelet: await kubeconfig("kubelet", { commonName: `system:node:${name}`, organizations: ["system:nodes"] }),
@@ -60,15 +62,15 @@ export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSp
   };
 }
 
-async function writeKeys(pki: Pki): Promise<NodeFiles["keys"]> {
+async function keepKeys(pki: Pki) {
   const hosts = ["127.0.0.1", "localhost"];
   const service = ["", ".default", ".default.svc", `.default.svc.${network.domain}`].map((rest) => `kubernetes${rest}`);
   return {
-    etcd: await pki.write("etcd", { commonName: "etcd", hosts }),
-    apiServer: await pki.write("kube-apiserver", {
+    etcd: await pki.keep({ commonName: "etcd", hosts }),
+    apiServer: await pki.keep({
       commonName: "kube-apiserver",
       hosts: [...hosts, network.node, network.firstService, ...service],
     }),
-    admin: await pki.write("admin", adminRequest),
+    admin: await pki.keep(adminRequest),
   };
 }

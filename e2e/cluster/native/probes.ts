@@ -5,7 +5,7 @@ import { get as httpGet } from "node:http";
 import { get as httpsGet, type RequestOptions } from "node:https";
 import { connect } from "node:net";
 import { promisify } from "node:util";
-import type { KeyFiles } from "../pki.ts";
+import type { KeyFiles } from "../pki/pki.ts";
 
 const answerMs = 1_000;
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, createServer, request, type Server } from "node:https";
 import type { ControlPlane } from "../../cluster/control-plane/control-plane.ts";
-import { adminRequest } from "../../cluster/pki.ts";
+import { adminRequest } from "../../cluster/pki/pki.ts";
 
 export interface Canned {
   readonly status: number;
@@ -32,8 +32,8 @@ export class HttpFaults implements AsyncDisposable {
   }
 
   static async start({ pki, server: upstream }: ControlPlane): Promise<HttpFaults> {
-    const own = pki.issue({ commonName: "http-faults", hosts: ["127.0.0.1"] });
-    const admin = pki.issue(adminRequest);
+    const own = await pki.issue({ commonName: "http-faults", hosts: ["127.0.0.1"] });
+    const admin = await pki.issue(adminRequest);
     const server = createServer({ cert: own.certificate, key: own.key });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
