@@ -1,8 +1,8 @@
 import { homedir } from "node:os";
 import { CopepodError, codeOf } from "@copepod/core/errors";
-import { type Context, down, endSignals, exec, load, status, up } from "./commands.ts";
+import { type Context, down, endSignals, exec, load, status, up } from "./command/commands.ts";
+import { help, type Invocation, parseInvocation, UsageError } from "./command/options.ts";
 import { foldersOf } from "./folders.ts";
-import { help, type Invocation, parseInvocation, UsageError } from "./options.ts";
 
 const exitCodes = { ok: 0, failure: 1, usage: 2, notFound: 3, conflict: 4, timeout: 5, interrupted: 130 } as const;
 

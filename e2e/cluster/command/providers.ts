@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import type { Provider } from "./cluster.ts";
-import type { ClusterState } from "./state.ts";
+import type { Provider } from "../cluster.ts";
+import type { ClusterState } from "../state.ts";
 
 const engineTimeoutMs = 10_000;
 
@@ -14,14 +14,14 @@ export async function loadProvider(
 ): Promise<Provider> {
   switch (provider) {
     case "native":
-      return (await import("./native/native.ts")).native;
+      return (await import("../native/native.ts")).native;
     case "kind": {
-      const { kindProvider } = await import("./kind/kind.ts");
-      if (!ownEngine) return kindProvider((await import("./kind/engine.ts")).machineGround);
-      return kindProvider((await import("./kind/own-engine.ts")).ownGround(join(cache, "kind")));
+      const { kindProvider } = await import("../kind/kind.ts");
+      if (!ownEngine) return kindProvider((await import("../kind/engine.ts")).machineGround);
+      return kindProvider((await import("../kind/own-engine.ts")).ownGround(join(cache, "kind")));
     }
     case "control-plane":
-      return (await import("./control-plane/provider.ts")).controlPlaneProvider;
+      return (await import("../control-plane/provider.ts")).controlPlaneProvider;
     case "kubeconfig":
       return (await import("./given.ts")).givenProvider(kubeconfig ?? "");
   }

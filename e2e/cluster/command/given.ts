@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import type { Cluster, Provider } from "./cluster.ts";
+import type { Cluster, Provider } from "../cluster.ts";
 
 const answerTimeoutMs = 15_000;
 

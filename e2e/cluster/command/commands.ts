@@ -6,14 +6,12 @@ import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import { isProgram } from "./binaries/catalogue.ts";
-import { findBinaries, findFolders } from "./binaries/find.ts";
-import type { Cluster, ClusterStatus, Provider, ProviderName } from "./cluster.ts";
-import type { Folders } from "./folders.ts";
-import { defaultName, type Invocation, type Wish } from "./options.ts";
-import { programFolders, requirePackages } from "./packages.ts";
-import { listProcesses, stopProcess } from "./processes.ts";
-import { chooseState, loadProvider } from "./providers.ts";
+import { isProgram } from "../binaries/catalogue.ts";
+import { findBinaries, findFolders } from "../binaries/find.ts";
+import type { Cluster, ClusterStatus, Provider, ProviderName } from "../cluster.ts";
+import type { Folders } from "../folders.ts";
+import { programFolders, requirePackages } from "../packages.ts";
+import { listProcesses, stopProcess } from "../processes.ts";
 import {
   type ClusterState,
   kubeconfigOf,
@@ -22,7 +20,9 @@ import {
   removeFolder,
   takeLock,
   writeState,
-} from "./state.ts";
+} from "../state.ts";
+import { defaultName, type Invocation, type Wish } from "./options.ts";
+import { chooseState, loadProvider } from "./providers.ts";
 
 export const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
