@@ -2,8 +2,8 @@ import type { z } from "zod";
 import { agentGroupSchema } from "./agent-group.ts";
 import { channelSchema } from "./channel.ts";
 import { credentialSchema } from "./credential.ts";
+import { asDecoded, isObject } from "./decoded.ts";
 import { apiVersion } from "./definition.ts";
-import { asGiven, isObject } from "./given.ts";
 import { definitions, type Resource } from "./kinds.ts";
 import { sessionSchema } from "./session.ts";
 import { userSchema } from "./user.ts";
@@ -45,7 +45,7 @@ export function parseResource(document: unknown): ParsedResource {
   if (decided.apiVersion !== apiVersion) return refuse(["apiVersion"], `must be ${apiVersion}`);
   if (!isKind(decided.kind)) return refuse(["kind"], `must be one of ${Object.keys(schemas).join(", ")}`);
   const schema = schemas[decided.kind];
-  const result = schema.safeParse(Object.assign({ metadata: {} }, asGiven(schema, decided)));
+  const result = schema.safeParse(Object.assign({ metadata: {} }, asDecoded(schema, decided)));
   const unknown = "status" in document ? findUnknown(decided.kind, status) : [];
   const issues = [...(result.error?.issues.flatMap(toIssues) ?? []), ...unknown];
   if (result.success && issues.length === 0) return { ok: true, resource: result.data };

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 
 /** A condition that a schema can't say: checked here by `holds`, and by the API server through its twin in CEL. */
 interface Rule<T> {
@@ -27,14 +27,42 @@ export function withRule<S extends z.ZodType>(schema: S, rule: Rule<z.output<S>>
   return addCel(refined, { rule: rule.cel, message: rule.message, ...fieldPath });
 }
 
-/** A rule about a change of the object: only the API server knows the old state. */
-export function withTransitionRule<S extends z.ZodType>(schema: S, rule: CelRule): S {
-  return addCel(schema, rule);
+/**
+ * A rule that takes texts of several fields apart, such as two durations. It is looked at only where each of them is there
+ * and good by itself: the API server looks at rules where a pattern does not fit too, and says of the whole object what
+ * then fails within one.
+ * @param fields a new one first, so that no stored object can break the rule
+ */
+export function withRuleOver<S extends z.ZodObject, F extends keyof S["shape"] & string>(
+  schema: S,
+  fields: readonly F[],
+  rule: Rule<Readonly<Record<F, string>>>,
+): S {
+  const texts = z.object(Object.fromEntries(fields.map((name) => [name, z.string().pipe(schema.shape[name])])));
+  const areGood = (value: unknown): value is Readonly<Record<F, string>> => texts.safeParse(value).success;
+  return withRule(schema, {
+    ...rule,
+    cel: [...fields.flatMap((name) => badInCel(`self.${name}`, schema.shape[name])), `(${rule.cel})`].join(" || "),
+    holds: (value) => !areGood(value) || rule.holds(value),
+  });
 }
 
-export function celRulesOf(schema: z.ZodType): readonly CelRule[] {
-  const rules = schema.meta()?.[validationsKey];
-  return Array.isArray(rules) ? (rules as CelRule[]) : [];
+/** A rule about a change of the object: only the API server knows the old state. */
+export const withTransitionRule = <S extends z.ZodType>(schema: S, rule: CelRule): S => addCel(schema, rule);
+
+export const celRulesOf = (schema: z.ZodType): readonly CelRule[] => asRules(schema.meta()?.[validationsKey]);
+
+const asRules = (rules: unknown): readonly CelRule[] => (Array.isArray(rules) ? rules : []);
+
+/** How a text can be bad, for what does not keep the API server from looking at rules. A true one outweighs a failure. */
+function badInCel(text: string, schema: z.core.$ZodType): string[] {
+  const { pattern, minLength, ...more } = z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" });
+  return [
+    `!has(${text})`,
+    ...(pattern === undefined ? [] : [`!${text}.matches(${JSON.stringify(pattern)})`]),
+    ...(minLength === undefined ? [] : [`${text}.size() < ${minLength}`]),
+    ...asRules(more[validationsKey]).map(({ rule }) => `!(${rule.replaceAll(/\bself\b/g, text)})`),
+  ];
 }
 
 function addCel<S extends z.ZodType>(schema: S, rule: CelRule): S {

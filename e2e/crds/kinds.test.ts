@@ -11,7 +11,7 @@ import { z } from "zod";
 import { findBinaries } from "../cluster/binaries/find.ts";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate } from "../support/control-plane.ts";
-import { crdConditions, crdsFolder, judge, pathOf, readCrds, startWithKinds, toVerdict } from "./api.ts";
+import { crdConditions, crdsFolder, judge, pathOf, pluralOf, readCrds, startWithKinds, toVerdict } from "./judge.ts";
 
 const skip = await controlPlaneGate();
 const samplesFolder = join(crdsFolder, "samples");
@@ -277,8 +277,6 @@ describe("Copepod's kinds on a real API server", { skip }, () => {
     });
   }
 });
-
-const pluralOf = (kind: string): string => definitions.find((one) => one.kind === kind)?.plural ?? assert.fail(kind);
 
 /** The API server has its own words about the fields that every object has. */
 const withoutMetadata = ({ properties = {} }: Field): Readonly<Record<string, Field>> =>

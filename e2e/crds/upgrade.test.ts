@@ -18,7 +18,7 @@ import {
   replaceCrd,
   startWithKinds,
   toVerdict,
-} from "./api.ts";
+} from "./judge.ts";
 
 const skip = await controlPlaneGate();
 

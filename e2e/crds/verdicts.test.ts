@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { crdYaml } from "@copepod/crds/generator/crd";
 import { parseResource, pathText } from "@copepod/crds/parse";
+import { timerDefinition, timerRows } from "@copepod/crds/testing/over-texts";
 import { serverPath } from "@copepod/crds/testing/paths";
-import { rows } from "@copepod/crds/testing/rows";
+import { type Row, rows } from "@copepod/crds/testing/rows";
 import fc from "fast-check";
 import { z } from "zod";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate } from "../support/control-plane.ts";
-import { crdsFolder, judge, readCrds, startWithKinds, type Verdict } from "./api.ts";
+import { crdsFolder, judge, readCrd, readCrds, startWithKinds, type Verdict } from "./judge.ts";
 import { mutations, patterns } from "./mutations.ts";
 
 const skip = await controlPlaneGate();
@@ -29,7 +31,7 @@ describe("the API server, and a file", { skip }, () => {
   let plane: ControlPlane;
   const verdicts = new Map<string, Verdict>();
   before(async () => {
-    plane = await startWithKinds(readCrds(`${crdsFolder}/generated`));
+    plane = await startWithKinds([...readCrds(`${crdsFolder}/generated`), readCrd(crdYaml(timerDefinition))]);
     const waiting = [...rows];
     const work = async () => {
       for (let row = waiting.pop(); row; row = waiting.pop()) {
@@ -45,19 +47,19 @@ describe("the API server, and a file", { skip }, () => {
     if (refusal === undefined) {
       it(`take ${name}, and make the same of it`, () => assertSame(verdict(), asJson(document)));
     } else {
-      const { path, reason } = refusal;
-      it(`refuse ${name} at the same path`, () => {
-        const { accepted, paths, complaints } = verdict();
-        assert.equal(accepted, false);
-        assert.deepEqual(paths, [path], complaints.join("\n"));
-        if (typeof reason === "string")
-          assert.ok(
-            complaints.some((one) => says(one, reason)),
-            complaints.join("\n"),
-          );
-      });
+      it(`refuse ${name} at the same path`, () => assertRefused(verdict(), refusal));
     }
   }
+
+  describe("with a rule over texts of several fields", () => {
+    for (const { name, document, refusal } of timerRows) {
+      it(`${refusal ? "refuse, at the same path," : "take"} ${name}`, async () => {
+        const verdict = await judge(plane, documentSchema.parse(document), timerDefinition.plural);
+        if (refusal === undefined) assert.deepEqual(verdict.complaints, []);
+        else assertRefused(verdict, refusal);
+      });
+    }
+  });
 
   const agree = async (documents: fc.Arbitrary<unknown>) =>
     await fc.assert(
@@ -73,6 +75,13 @@ describe("the API server, and a file", { skip }, () => {
   it("agree on documents that nobody thought of", async () => await agree(mutations(rows)));
   it("agree on patterns that nobody thought of", async () => await agree(patterns()));
 });
+
+function assertRefused({ accepted, paths, complaints }: Verdict, { path, reason }: NonNullable<Row["refusal"]>): void {
+  assert.equal(accepted, false);
+  assert.deepEqual(paths, [path], complaints.join("\n"));
+  const isSaid = typeof reason !== "string" || complaints.some((one) => says(one, reason));
+  assert.ok(isSaid, complaints.join("\n"));
+}
 
 /** The API server puts the value before the sentence, and what CEL's own functions say. */
 const says = (complaint: string, sentence: string): boolean =>
@@ -90,7 +99,11 @@ function assertSame(verdict: Verdict, document: unknown): void {
   assert.deepEqual(metadata.annotations ?? {}, annotations ?? {});
 }
 
-/** With several problems, each end may leave out some: a rule is not looked at where the form is bad already. */
+/**
+ * With several problems, each end may leave out some. The API server looks at no rule of the document where a type, a
+ * choice, a format or what is required is wrong, or something is too long; a pattern, a least length and the bounds of a
+ * number keep it from none.
+ */
 function assertRefusedAlike({ paths, complaints }: Verdict, document: unknown): void {
   const parsed = parseResource(document);
   assert.ok(!parsed.ok, complaints.join("\n"));

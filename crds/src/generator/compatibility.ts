@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { validationsKey } from "../rule.ts";
-import type { StructuralSchema } from "./structural.ts";
+import { fieldsOf, isSchema, type StructuralSchema } from "./structural.ts";
 
 /** What of a CustomResourceDefinition decides about stored objects. */
 export interface Crd {
@@ -120,13 +120,13 @@ function compareFields(before: StructuralSchema, now: StructuralSchema, path: st
   return [...kept, ...demanded, ...narrowed.map((name) => `${path}.${name}: was a free field, and has a schema now`)];
 }
 
-/** A rule that holds wherever a new field is absent says nothing about old objects. */
+/** A rule that holds wherever a new field is absent says nothing about old objects; with a "?" outside of texts it may not. */
 function findNewRules(before: StructuralSchema, now: StructuralSchema, path: string): string[] {
   const known = rulesOf(before);
   return rulesOf(now)
     .filter((rule) => !known.includes(rule))
     .filter((rule) => {
-      const field = /^!has\(self\.(\w+)\) \|\| [^?]*$/.exec(rule)?.[1];
+      const field = /^!has\(self\.(\w+)\) \|\| ([^?'"]|'[^'\\\n]*'|(?<!r)"([^"\\\n]|\\.)*")*$/.exec(rule)?.[1];
       return field === undefined || field in fieldsOf(before) || fieldsOf(now)[field]?.default !== undefined;
     })
     .map((rule) => `${path}: has the new rule ${rule}`);
@@ -135,13 +135,6 @@ function findNewRules(before: StructuralSchema, now: StructuralSchema, path: str
 const rulesOf = (schema: StructuralSchema): string[] =>
   list(schema[validationsKey]).flatMap((one) => (isSchema(one) ? [String(one.rule)] : []));
 
-const fieldsOf = ({ properties }: StructuralSchema): Readonly<Record<string, StructuralSchema>> =>
-  isSchema(properties) ? Object.fromEntries(Object.entries(properties).filter(isField)) : {};
-
-const isField = (entry: [string, unknown]): entry is [string, StructuralSchema] => isSchema(entry[1]);
-
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
-const isSchema = (value: unknown): value is StructuralSchema => typeof value === "object" && value !== null;
 
 const text = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));

@@ -76,7 +76,10 @@ describe("the CRD of a Credential", () => {
   it("has a rule over name and spec at its top, where the API server sees both", () => {
     assert.equal(openAPIV3Schema["x-kubernetes-validations"].length, 1);
     assert.match(openAPIV3Schema["x-kubernetes-validations"][0].rule, /self\.metadata\.name != 'v1'/);
-    assert.match(resourcesMarkdown([credentialDefinition], new Map()), /- `Credential`: a Credential with upstream/);
+    assert.match(
+      resourcesMarkdown([credentialDefinition], new Map()),
+      /- `Credential`, shown at `\.metadata\.name`: a Credential with upstream/,
+    );
   });
 
   it("knows the same headers about a connection as the check here", () => {

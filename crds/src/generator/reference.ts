@@ -1,6 +1,6 @@
 import { apiVersion, type Definition } from "../definition.ts";
-import { type CelRule, celRulesOf, validationsKey } from "../rule.ts";
-import { type StructuralSchema, toStructural } from "./structural.ts";
+import { celRulesOf, validationsKey } from "../rule.ts";
+import { fieldsOf, isSchema, type StructuralSchema, toStructural } from "./structural.ts";
 
 /** Characters of a rule; a longer one tells people less than its sentence. */
 const maxShownRule = 250;
@@ -29,6 +29,7 @@ export function resourcesMarkdown(definitions: readonly Definition[], samples: R
 function kindSection(definition: Definition, sample: string | undefined): string[] {
   const spec = toStructural(definition.spec);
   const status = listRows(toStructural(definition.status), "status");
+  const ofWhole = { [validationsKey]: celRulesOf(definition.schema) };
   const files = definition.decidedByPeople ? "" : " Not allowed in files.";
   return [
     `## ${definition.kind}`,
@@ -37,7 +38,7 @@ function kindSection(definition: Definition, sample: string | undefined): string
     "",
     ...(sample === undefined ? [] : ["```yaml", sample.trimEnd(), "```", ""]),
     ...table(listRows(spec, "spec")),
-    ...section("Rules:", [...rootRules(definition), ...listRules(spec, "spec")]),
+    ...section("Rules:", [...listRules(ofWhole, definition.kind), ...listRules(spec, "spec")]),
     ...(status.length === 0 ? [] : ["Status:", "", ...table(status)]),
   ];
 }
@@ -61,23 +62,19 @@ function table(rows: readonly Row[]): string[] {
 
 function listRows(schema: StructuralSchema, path: string): Row[] {
   const required = Array.isArray(schema.required) ? schema.required : [];
-  return Object.entries(childrenOf(schema)).flatMap(([name, child]) => {
+  return Object.entries(fieldsOf(schema)).flatMap(([name, child]) => {
     const field = `${path}.${name}`;
     const row = { field, schema: child, required: required.includes(name) };
     return [row, ...listRows(itemsOf(child) ?? child, itemsOf(child) ? `${field}[]` : field)];
   });
 }
 
-const rootRules = ({ kind, schema }: Definition): string[] => celRulesOf(schema).map((rule) => ruleLine(kind, rule));
-
-const ruleLine = (path: string, { message, rule }: CelRule): string =>
-  `- \`${path}\`: ${message}${rule.length > maxShownRule ? "" : `: \`${rule}\``}`;
-
 function listRules(schema: StructuralSchema, path: string): string[] {
-  const own = asList(schema[validationsKey]).map(({ message, rule }) =>
-    ruleLine(path, { message: String(message), rule: String(rule) }),
-  );
-  const inner = Object.entries(childrenOf(schema)).flatMap(([name, child]) => listRules(child, `${path}.${name}`));
+  const own = asList(schema[validationsKey]).map(({ message, rule, fieldPath }) => {
+    const place = fieldPath === undefined ? "" : `, shown at \`${fieldPath}\``;
+    return `- \`${path}\`${place}: ${message}${String(rule).length > maxShownRule ? "" : `: \`${rule}\``}`;
+  });
+  const inner = Object.entries(fieldsOf(schema)).flatMap(([name, child]) => listRules(child, `${path}.${name}`));
   const items = itemsOf(schema);
   return [...own, ...inner, ...(items ? listRules(items, `${path}[]`) : [])];
 }
@@ -116,12 +113,7 @@ function range(from: unknown, to: unknown, unit: string): string {
   return from === undefined ? "" : `at least ${from}${unit}`;
 }
 
-const childrenOf = (schema: StructuralSchema): Record<string, StructuralSchema> =>
-  isSchema(schema.properties) ? (schema.properties as Record<string, StructuralSchema>) : {};
-
 const itemsOf = (schema: StructuralSchema): StructuralSchema | undefined =>
   isSchema(schema.items) ? schema.items : undefined;
 
 const asList = (value: unknown): StructuralSchema[] => (Array.isArray(value) ? value.filter(isSchema) : []);
-
-const isSchema = (value: unknown): value is StructuralSchema => typeof value === "object" && value !== null;

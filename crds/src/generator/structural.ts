@@ -47,6 +47,13 @@ export function toStructural(schema: z.ZodType): StructuralSchema {
   return convert(raw as Raw, "");
 }
 
+export const isSchema = (value: unknown): value is StructuralSchema => typeof value === "object" && value !== null;
+
+export const fieldsOf = ({ properties }: StructuralSchema): Readonly<Record<string, StructuralSchema>> =>
+  isSchema(properties) ? Object.fromEntries(Object.entries(properties).filter(isField)) : {};
+
+const isField = (entry: [string, unknown]): entry is [string, StructuralSchema] => isSchema(entry[1]);
+
 function convert(raw: Raw, path: string): StructuralSchema {
   refuseUnknownKeys(raw, path);
   switch (raw.type) {

@@ -30,8 +30,10 @@ const conditionsSchema = z.object({
 export function readCrds(folder: string): Crd[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith(".yaml"))
-    .map((file) => crdSchema.parse(parse(readFileSync(join(folder, file), "utf8"))));
+    .map((file) => readCrd(readFileSync(join(folder, file), "utf8")));
 }
+
+export const readCrd = (yaml: string): Crd => crdSchema.parse(parse(yaml));
 
 /** A control plane that serves these kinds. */
 export async function startWithKinds(crds: readonly Crd[]): Promise<ControlPlane> {
@@ -95,9 +97,9 @@ const noField = "<nil>";
 export async function judge(
   plane: ControlPlane,
   document: { readonly kind?: unknown; readonly [field: string]: unknown },
+  plural = pluralOf(document.kind),
 ): Promise<Verdict> {
-  const path = `${pathOf(pluralOf(document.kind))}?dryRun=All&fieldValidation=Strict`;
-  return toVerdict(await plane.call("POST", path, document));
+  return toVerdict(await plane.call("POST", `${pathOf(plural)}?dryRun=All&fieldValidation=Strict`, document));
 }
 
 export function toVerdict({ status, body }: Answer): Verdict {
