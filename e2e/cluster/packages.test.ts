@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { requirePackages } from "./packages.ts";
+
+const isLinux = process.platform === "linux";
 
 describe("Debian packages", () => {
   let folder: string;
@@ -37,6 +39,16 @@ describe("Debian packages", () => {
       message:
         "missing Debian packages: nftables iproute2; run this again with --install, or `apt-get install nftables iproute2` as root",
     });
+  });
+
+  it("of busybox are told apart: an image needs the one without libraries", {
+    skip: !isLinux && "for Linux",
+  }, async () => {
+    await program("busybox");
+    await requirePackages(["busybox-static"], options(false));
+    await rm(join(folder, "busybox"));
+    await symlink(process.execPath, join(folder, "busybox"));
+    await assert.rejects(requirePackages(["busybox-static"], options(false)), { code: "notFound" });
   });
 
   it("that are missing are installed when it is wished, without questions", async () => {

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { open } from "node:fs/promises";
 import { delimiter } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
@@ -7,6 +8,7 @@ import type { Say } from "./cluster.ts";
 
 /** Debian packages that clusters need beside the binaries, each with a program by which it is recognised. */
 const programOf = {
+  // The package `busybox` has a program of that name, too: see `hasLoader`.
   "busybox-static": "busybox",
   debootstrap: "debootstrap",
   iptables: "iptables",
@@ -64,10 +66,21 @@ async function missingPackages(
   names: readonly PackageName[],
   folders: readonly string[],
 ): Promise<readonly PackageName[]> {
-  const looks = names.map(async (name) =>
-    (await findExecutable(programOf[name], folders)) === undefined ? [name] : [],
-  );
+  const looks = names.map(async (name) => ((await isThere(name, folders)) ? [] : [name]));
   return (await Promise.all(looks)).flat();
+}
+
+async function isThere(name: PackageName, folders: readonly string[]): Promise<boolean> {
+  const path = await findExecutable(programOf[name], folders);
+  if (path === undefined) return false;
+  return name !== "busybox-static" || !(await hasLoader(path));
+}
+
+/** Whether a program needs libraries, which an image without them would not have: its first page names who loads them. */
+async function hasLoader(path: string): Promise<boolean> {
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(4_096), position: 0 });
+  return buffer.subarray(0, bytesRead).includes("/ld-");
 }
 
 const lastLine = (error: unknown): string =>

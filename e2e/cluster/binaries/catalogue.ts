@@ -24,23 +24,7 @@ const kubernetesVersion = (version: string): Record<string, string> => {
 const containerd = "github.com/containerd/containerd/v2";
 const cniPlugins = "github.com/containernetworking/plugins";
 
-export const toolNames = [
-  "kubernetes",
-  "containerd",
-  "cni-plugins",
-  "coredns",
-  "local-path-provisioner",
-  "kwok",
-  "helm",
-  "helm-unittest",
-  "kubeconform",
-  "kind",
-  "crictl",
-  "pause",
-] as const;
-export type ToolName = (typeof toolNames)[number];
-
-export const tools: Readonly<Record<ToolName, Tool>> = {
+const table = {
   kubernetes: { module: "k8s.io/kubernetes", packages: ".", stamp: kubernetesVersion },
   containerd: {
     module: containerd,
@@ -90,7 +74,9 @@ export const tools: Readonly<Record<ToolName, Tool>> = {
     stamp: (version) => ({ "sigs.k8s.io/cri-tools/pkg/version.Version": version }),
   },
   pause: { packages: "." },
-};
+} satisfies Record<string, Tool>;
+export type ToolName = keyof typeof table;
+export const tools: Readonly<Record<ToolName, Tool>> = table;
 
 const kubernetesProgram = { tool: "kubernetes", probe: { args: ["--version"], module: "k8s.io/kubernetes" } } as const;
 const containerdProgram = { tool: "containerd", probe: { args: ["--version"], module: containerd } } as const;

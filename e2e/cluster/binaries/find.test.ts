@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { programs, toolNames, tools } from "./catalogue.ts";
+import { programs, tools } from "./catalogue.ts";
 import { findBinaries, findFolders } from "./find.ts";
-import { moduleFolder, pinnedVersion } from "./module.ts";
+import { moduleFolder, neededGo, pinnedVersion } from "./module.ts";
 
 const signal = new AbortController().signal;
 
@@ -81,9 +81,8 @@ describe("finding programs", () => {
 });
 
 describe("the catalogue of programs", () => {
-  for (const name of toolNames) {
+  for (const [name, { module, packages }] of Object.entries(tools)) {
     it(`pins ${name}, with every module's checksum`, async () => {
-      const { module, packages } = tools[name];
       const files = await readdir(moduleFolder(name));
       assert.ok(files.includes("go.mod"));
       if (module === undefined) return;
@@ -94,4 +93,11 @@ describe("the catalogue of programs", () => {
         assert.deepEqual(own.map(([program]) => program).sort(), Object.keys(packages).sort());
     });
   }
+
+  it("needs the version of Go that the README names, and no newer one", async () => {
+    const needed = await Promise.all(Object.keys(tools).map((name) => neededGo(moduleFolder(name))));
+    const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+    const byVersion = (one: string, other: string) => one.localeCompare(other, "en", { numeric: true });
+    assert.equal(/takes Go (\S+) or newer/.exec(readme)?.[1], needed.sort(byVersion).at(-1));
+  });
 });

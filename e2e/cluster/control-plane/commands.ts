@@ -77,3 +77,11 @@ export const apiServerCommand = (options: ApiServerOptions): CommandLine => [
   "--profiling=false",
   ...options.flags,
 ];
+
+/** Of an API server that has no node and no controller beside it. */
+export const aloneFlags = [
+  // Its own Service would get the loopback address as endpoint, which is not allowed.
+  "--endpoint-reconciler-type=none",
+  // It refuses pods until a controller has made the service accounts.
+  "--disable-admission-plugins=ServiceAccount",
+];

@@ -11,7 +11,7 @@ import { findProcess, lastWords, startProcess, stopProcess } from "../processes.
 import { kubeconfigOf, readIfThere, writeWhole } from "../state.ts";
 import { waitFor } from "../wait.ts";
 import { auditPolicy } from "./audit-policy.ts";
-import { apiServerCommand, etcdCommand } from "./commands.ts";
+import { aloneFlags, apiServerCommand, etcdCommand } from "./commands.ts";
 
 const host = "127.0.0.1";
 const readyTimeoutMs = 60_000;
@@ -98,7 +98,7 @@ export class ControlPlane implements AsyncDisposable {
         auditPolicyFile,
         auditLog: this.auditLog,
         serviceRange,
-        flags: [...ownFlags, ...(this.#options.flags ?? []), ...flags],
+        flags: [...aloneFlags, ...(this.#options.flags ?? []), ...flags],
       });
       await startProcess({ folder: this.folder, name: "kube-apiserver", command, signal: this.#signal });
     }
@@ -218,13 +218,6 @@ export class ControlPlane implements AsyncDisposable {
 }
 
 const firstServiceAddress = "10.96.0.1";
-
-const ownFlags = [
-  // Its own Service would get the loopback address as endpoint, which is not allowed.
-  "--endpoint-reconciler-type=none",
-  // It refuses pods until a controller has made the service accounts.
-  "--disable-admission-plugins=ServiceAccount",
-];
 
 async function readPorts(folder: string): Promise<Ports> {
   const file = join(folder, "ports.json");

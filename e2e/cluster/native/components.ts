@@ -40,7 +40,7 @@ export const components = (spec: NodeSpec, files: NodeFiles): Readonly<Record<Co
   kubelet: kubelet(spec, files),
   "kube-proxy": kubeProxy(spec, files),
   "network-policy": {
-    command: [process.execPath, enforcer, `--kubeconfig=${files.kubeconfigs.admin}`],
+    command: [process.execPath, enforcer, `--kubeconfig=${files.kubeconfigs["network-policy"]}`],
     probe: () => succeeds("nft", ["list", "table", "inet", "copepod_network_policy"]),
   },
   "local-path-provisioner": {

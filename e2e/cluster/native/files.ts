@@ -10,7 +10,7 @@ import { cgroupOf } from "./cgroups.ts";
 import { cniConfig, containerdConfig, kubeletConfig, network, nodeFolders } from "./config.ts";
 import { type NodeSpec, nodeFolderOf } from "./spec.ts";
 
-type KubeconfigUser = "kubelet" | "kube-controller-manager" | "kube-scheduler" | "kube-proxy";
+type KubeconfigUser = "kubelet" | "kube-controller-manager" | "kube-scheduler" | "kube-proxy" | "network-policy";
 
 /** What the node's programs are given: paths of files. */
 export interface NodeFiles {
@@ -55,6 +55,7 @@ export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSp
       "kube-controller-manager": await component("kube-controller-manager"),
       "kube-scheduler": await component("kube-scheduler"),
       "kube-proxy": await component("kube-proxy"),
+      "network-policy": await kubeconfig("network-policy", { commonName: "network-policy" }),
     },
     auditPolicy: await write("audit-policy.json", auditPolicy),
     containerd: await write("containerd.toml", containerdConfig(referenceOf(pauseImage), dirname(programs.ptp))),
