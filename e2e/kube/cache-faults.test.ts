@@ -8,8 +8,8 @@ import { systemClock } from "@copepod/kube/clock";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { Follower, type FollowerOptions, makeNamespace, Writer } from "./cache-rig.ts";
 import { FaultProxy } from "./support/fault-proxy.ts";
+import { Follower, type FollowerOptions, makeNamespace, Writer } from "./support/follower.ts";
 import { HttpFaults } from "./support/http-faults.ts";
 
 /** Long enough for a busy machine to open a watch, short enough to wait for. */

@@ -5,17 +5,18 @@ import type { Identity } from "@copepod/kube/client/access";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { systemClock } from "@copepod/kube/clock";
-import { mergePatchOf } from "@copepod/kube/controller/conditions";
 import { Controller } from "@copepod/kube/controller/controller";
 import { lead } from "@copepod/kube/controller/lead";
+import { mergePatchOf } from "@copepod/kube/controller/merge-patch";
 import { ownerKey, ownKey, sourceOf } from "@copepod/kube/controller/sources";
-import { campaign, type ElectionTimes } from "@copepod/kube/lease/election";
+import { campaign } from "@copepod/kube/lease/election";
 import { Fence } from "@copepod/kube/lease/fence";
 import type { Leadership } from "@copepod/kube/lease/leadership";
+import type { ElectionTimes } from "@copepod/kube/lease/options";
 import { type KubeObject, keyOf, parseKey } from "@copepod/kube/object";
 import { z } from "zod";
 import { until } from "../support/until.ts";
-import { configMaps } from "./cache-rig.ts";
+import { configMaps } from "./support/follower.ts";
 
 // A tiny controller on a real API server, whole with its election and its fence: for each ConfigMap that is labelled as a
 // source, it keeps a copy that the source owns and that has the same data in upper case.

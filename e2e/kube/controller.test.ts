@@ -7,8 +7,8 @@ import { systemClock } from "@copepod/kube/clock";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { configMaps, makeNamespace } from "./cache-rig.ts";
 import { Copier, type CopierOptions, countWrites, isConverged, leaseMs, makeSource } from "./controller-rig.ts";
+import { configMaps, makeNamespace } from "./support/follower.ts";
 
 const sources = 20;
 

@@ -7,11 +7,11 @@ import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
 import { EventRecorder, eventIntervalMs, eventResource, type Happening } from "@copepod/kube/controller/events";
 import type { KubeObject, Resource } from "@copepod/kube/object";
-import { TestClock } from "@copepod/kube/testing-clock";
+import { TestClock } from "@copepod/kube/testing/clock";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { configMaps, makeNamespace } from "./cache-rig.ts";
+import { configMaps, makeNamespace } from "./support/follower.ts";
 
 describe("events on a real API server", { skip: await controlPlaneGate() }, () => {
   let plane: ControlPlane;

@@ -8,17 +8,18 @@ import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
-import { campaign, type ElectionTimes } from "@copepod/kube/lease/election";
+import { campaign } from "@copepod/kube/lease/election";
 import { Fence } from "@copepod/kube/lease/fence";
 import { leaseResource } from "@copepod/kube/lease/lease-record";
+import type { ElectionTimes } from "@copepod/kube/lease/options";
 import type { KubeObject } from "@copepod/kube/object";
-import { TestClock } from "@copepod/kube/testing-clock";
+import { TestClock } from "@copepod/kube/testing/clock";
 import type { z } from "zod";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { configMaps, makeNamespace } from "./cache-rig.ts";
-import { type Task, targets, termAnnotation, toldSchema } from "./lease-candidate.ts";
+import { configMaps, makeNamespace } from "./support/follower.ts";
+import { type Task, targets, termAnnotation, toldSchema } from "./support/lease-candidate.ts";
 
 const times: ElectionTimes = { leaseMs: 3_000, renewDeadlineMs: 2_000, retryMs: 300 };
 const log = { debug: () => {}, info: () => {}, warn: () => {} };
@@ -252,7 +253,7 @@ class CandidateProcess implements AsyncDisposable {
   readonly ended: Promise<void>;
 
   constructor(task: Task) {
-    const program = fileURLToPath(new URL("lease-candidate.ts", import.meta.url));
+    const program = fileURLToPath(new URL("support/lease-candidate.ts", import.meta.url));
     this.#child = spawn(process.execPath, [program, JSON.stringify(task)], { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: this.#child.stdout });
     lines.on("line", (line) => this.#events.push(toldSchema.parse(JSON.parse(line))));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { Rig } from "./testing-rig.ts";
-import { expired, refused, unavailable } from "./testing-server.ts";
+import { Rig } from "./testing/rig.ts";
+import { expired, refused, unavailable } from "./testing/server.ts";
 
 const runs = 300;
 const names = ["a", "b", "c", "d", "e", "f", "g"];

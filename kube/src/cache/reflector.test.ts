@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Rig } from "./testing-rig.ts";
-import { expired, refused, unavailable } from "./testing-server.ts";
+import { Rig } from "./testing/rig.ts";
+import { expired, refused, unavailable } from "./testing/server.ts";
 
 const noChange = new Error("cut");
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { TestClock } from "../testing-clock.ts";
+import { TestClock } from "../testing/clock.ts";
 import { Reflectors } from "./reflectors.ts";
-import { TestServer, unavailable, widgets } from "./testing-server.ts";
+import { TestServer, unavailable, widgets } from "./testing/server.ts";
 
 const gadgets = { ...widgets, kind: "Gadget", plural: "gadgets" };
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ApiError } from "../errors.ts";
 import { Retry } from "./retry.ts";
-import { expired, refused, unavailable } from "./testing-server.ts";
+import { expired, refused, unavailable } from "./testing/server.ts";
 
 describe("the wait before the API server is asked again", () => {
   it("doubles from 0.8 to 30 s, drawn between nothing and all of it", () => {

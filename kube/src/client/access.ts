@@ -1,6 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { isIPv6 } from "node:net";
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { Clock } from "../clock.ts";
@@ -89,24 +86,4 @@ function unreadable(error: unknown): CopepodError {
   return new CopepodError("clusterUnavailable", `can't read how to reach the Kubernetes API server: ${reason}`, {
     cause: error,
   });
-}
-
-export interface InCluster {
-  /** `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` of the pod. */
-  readonly host: string;
-  readonly port: string;
-  /** Holds `token` and `ca.crt`. */
-  readonly folder?: string;
-}
-
-const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/** The service account of the pod that the program runs in. */
-export function inCluster({ host, port, folder = serviceAccountFolder }: InCluster): Identity {
-  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-  const read = (file: string) => readFile(join(folder, file), "utf8");
-  return async () => {
-    const [ca, token] = await Promise.all([read("ca.crt"), read("token")]);
-    return { endpoint: { server, ca }, headers: { authorization: `Bearer ${token.trim()}` } };
-  };
 }

@@ -4,7 +4,7 @@ import { systemClock } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import { callBackoff, callTimeoutMs, maxAnswerBytes, maxCallSockets, silenceMs } from "./limits.ts";
 import type { ExchangeReport } from "./observer.ts";
-import { cut, hang, json, maps, object, status, TestApi, WatchedClock, web } from "./testing-api.ts";
+import { cut, hang, json, maps, object, status, TestApi, WatchedClock, web } from "./testing/api.ts";
 
 /** The first pause between tries when the drawn part of it is zero. */
 const firstPauseMs = callBackoff.firstMs / 2;

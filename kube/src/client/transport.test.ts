@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { describe, it } from "node:test";
 import { systemClock } from "../clock.ts";
 import { callBackoff, connectTimeoutMs, identityAgeMs, maxCallSockets } from "./limits.ts";
-import { hang, maps, TestApi, WatchedClock, web } from "./testing-api.ts";
+import { hang, maps, TestApi, WatchedClock, web } from "./testing/api.ts";
 
 describe("a connection", () => {
   it("whose handshake hangs is given up soon, and a create tried again: nothing was sent", async (t) => {

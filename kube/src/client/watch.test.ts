@@ -6,7 +6,7 @@ import { systemClock } from "../clock.ts";
 import { isExpired } from "../errors.ts";
 import type { WatchEvent } from "./client.ts";
 import { maxLineBytes } from "./limits.ts";
-import { maps, object, status, TestApi, WatchedClock, web } from "./testing-api.ts";
+import { maps, object, status, TestApi, WatchedClock, web } from "./testing/api.ts";
 
 const clock = systemClock;
 const options = { resourceVersion: "7", timeoutSeconds: 300, inactivityMs: 60_000 };

@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import { CopepodError } from "@copepod/core/errors";
 import { ApiError } from "../errors.ts";
 import type { KubeObject } from "../object.ts";
-import { TestClock } from "../testing-clock.ts";
+import { TestClock } from "../testing/clock.ts";
 import { Controller, type ControllerOptions, type Reconcile } from "./controller.ts";
 import { ownKey, sourceOf } from "./sources.ts";
-import { HandCache, makeObject } from "./testing-objects.ts";
+import { HandCache, makeObject } from "./testing/objects.ts";
 
 const drainMs = 20_000;
 

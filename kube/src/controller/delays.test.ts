@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { TestClock } from "../testing-clock.ts";
+import { TestClock } from "../testing/clock.ts";
 import { Delays } from "./delays.ts";
 
 function start() {

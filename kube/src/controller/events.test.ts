@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ApiError } from "../errors.ts";
 import type { KubeObject } from "../object.ts";
-import { TestClock } from "../testing-clock.ts";
+import { TestClock } from "../testing/clock.ts";
 import { EventRecorder, eventIntervalMs, type Happening, maxOpenEvents } from "./events.ts";
-import { makeObject } from "./testing-objects.ts";
+import { makeObject } from "./testing/objects.ts";
 
 const happening: Happening = {
   regarding: makeObject("a"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { addFinalizer, removeFinalizer } from "./finalizers.ts";
-import { makeObject } from "./testing-objects.ts";
+import { makeObject } from "./testing/objects.ts";
 
 const ours = "example.dev/volume";
 const theirs = "other.dev/thing";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { campaign } from "../lease/election.ts";
-import { LeaseServer } from "../lease/testing-leases.ts";
-import { TestClock } from "../testing-clock.ts";
+import { LeaseServer } from "../lease/testing/leases.ts";
+import { TestClock } from "../testing/clock.ts";
 import { Controller, type Reconcile } from "./controller.ts";
 import { lead } from "./lead.ts";
 import { ownKey, sourceOf } from "./sources.ts";
-import { HandCache, makeObject } from "./testing-objects.ts";
+import { HandCache, makeObject } from "./testing/objects.ts";
 
 const lease = { namespace: "system", name: "the-lease" };
 const quiet = { debug: () => {}, info: () => {}, warn: () => {} };

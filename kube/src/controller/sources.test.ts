@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ObjectMeta, Resource } from "../object.ts";
 import { isMoreThanStatus, ownerKey, ownKey, type SourceOptions, sourceOf } from "./sources.ts";
-import { HandCache, makeObject } from "./testing-objects.ts";
+import { HandCache, makeObject } from "./testing/objects.ts";
 
 const things: Resource = { group: "example.dev", version: "v1", kind: "Thing", plural: "things", namespaced: true };
 const ownedBy = (name: string, more: object = {}): ObjectMeta => ({

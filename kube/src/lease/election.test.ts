@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { TestClock } from "../testing-clock.ts";
-import { campaign, type ElectionTimes } from "./election.ts";
+import { TestClock } from "../testing/clock.ts";
+import { campaign } from "./election.ts";
 import type { Leadership } from "./leadership.ts";
-import { type Fault, LeaseServer } from "./testing-leases.ts";
+import type { ElectionTimes } from "./options.ts";
+import { type Fault, LeaseServer } from "./testing/leases.ts";
 
 const times: ElectionTimes = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
 const lease = { namespace: "system", name: "the-lease" };

@@ -2,8 +2,8 @@ import { CopepodError } from "@copepod/core/errors";
 import { pause } from "../clock.ts";
 import { isConflict, isNotFound } from "../errors.ts";
 import { keyOf } from "../object.ts";
-import type { ElectionOptions, ElectionTimes } from "./election.ts";
 import { claimSpec, type LeaseRecord, leaseResource, readLease, releasedSpec, termOf } from "./lease-record.ts";
+import type { ElectionOptions, ElectionTimes } from "./options.ts";
 
 interface Won {
   readonly record: LeaseRecord;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Registry } from "prom-client";
 import { WorkQueue } from "../controller/work-queue.ts";
-import { TestClock } from "../testing-clock.ts";
+import { TestClock } from "../testing/clock.ts";
 import { clientMetrics, controllerMetrics, electionMetrics, reflectorMetrics } from "./metrics.ts";
 
 /** Read in controller-runtime v0.25.2 (the first three groups), component-base v0.35.4, and client-go's reflector metrics. */

@@ -3,7 +3,7 @@ import type { ReflectorObserver } from "../cache/observer.ts";
 import type { ClientObserver } from "../client/observer.ts";
 import type { ControllerObserver, ReconcileOutcome } from "../controller/controller.ts";
 import type { QueueFigures } from "../controller/work-queue.ts";
-import type { ElectionObserver } from "../lease/election.ts";
+import type { ElectionObserver } from "../lease/options.ts";
 
 // Names, labels and buckets are those of controller-runtime and client-go, so that public dashboards work. Only
 // reflector_failures_total and reflector_faults_total are our own. Each function is called once per registry.

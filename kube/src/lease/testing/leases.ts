@@ -1,8 +1,8 @@
 import { CopepodError } from "@copepod/core/errors";
-import type { CallOptions, KubeClient, Target } from "../client/client.ts";
-import { type Clock, pause } from "../clock.ts";
-import { ApiError } from "../errors.ts";
-import type { KubeObject, Resource } from "../object.ts";
+import type { CallOptions, KubeClient, Target } from "../../client/client.ts";
+import { type Clock, pause } from "../../clock.ts";
+import { ApiError } from "../../errors.ts";
+import type { KubeObject, Resource } from "../../object.ts";
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 

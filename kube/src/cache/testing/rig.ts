@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { KubeObject } from "../object.ts";
-import { TestClock } from "../testing-clock.ts";
-import type { CacheChange } from "./cache.ts";
-import { Reflector, type ReflectorSettings } from "./reflector.ts";
-import { TestServer, widgets } from "./testing-server.ts";
+import type { KubeObject } from "../../object.ts";
+import { TestClock } from "../../testing/clock.ts";
+import type { CacheChange } from "../cache.ts";
+import { Reflector, type ReflectorSettings } from "../reflector.ts";
+import { TestServer, widgets } from "./server.ts";
 
 /** Turns of the event loop after which nothing that a test waits for can still come. */
 const mostTurns = 100_000;

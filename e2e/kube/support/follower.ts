@@ -7,7 +7,7 @@ import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { systemClock } from "@copepod/kube/clock";
 import { isExpired } from "@copepod/kube/errors";
 import type { KubeObject, Resource } from "@copepod/kube/object";
-import { until } from "../support/until.ts";
+import { until } from "../../support/until.ts";
 
 export const configMaps: Resource = {
   group: "",

@@ -1,5 +1,5 @@
-import { Store } from "../cache/store.ts";
-import { type KubeObject, keyOf, type ObjectMeta } from "../object.ts";
+import { Store } from "../../cache/store.ts";
+import { type KubeObject, keyOf, type ObjectMeta } from "../../object.ts";
 
 export const makeObject = (name: string, metadata: ObjectMeta = {}, more: object = {}): KubeObject => ({
   apiVersion: "example.dev/v1",

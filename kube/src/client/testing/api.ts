@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
-import type { Clock } from "../clock.ts";
-import type { Resource } from "../object.ts";
-import { TestClock } from "../testing-clock.ts";
-import type { Identity } from "./access.ts";
-import type { KubeClient } from "./client.ts";
-import { createKubeClient, type KubeClientParts } from "./kube-client.ts";
+import type { Clock } from "../../clock.ts";
+import type { Resource } from "../../object.ts";
+import { TestClock } from "../../testing/clock.ts";
+import type { Identity } from "../access.ts";
+import type { KubeClient } from "../client.ts";
+import { createKubeClient, type KubeClientParts } from "../kube-client.ts";
 
 export const maps: Resource = { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true };
 export const web = { namespace: "default", name: "web" };

@@ -1,6 +1,6 @@
-import type { KubeClient, ListOptions, Page, WatchEvent, WatchOptions } from "../client/client.ts";
-import { ApiError } from "../errors.ts";
-import type { KubeObject, Resource } from "../object.ts";
+import type { KubeClient, ListOptions, Page, WatchEvent, WatchOptions } from "../../client/client.ts";
+import { ApiError } from "../../errors.ts";
+import type { KubeObject, Resource } from "../../object.ts";
 
 interface Happening {
   readonly version: number;

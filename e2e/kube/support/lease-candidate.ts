@@ -5,11 +5,12 @@ import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
 import { ApiError } from "@copepod/kube/errors";
-import { campaign, type ElectionTimes } from "@copepod/kube/lease/election";
+import { campaign } from "@copepod/kube/lease/election";
 import { Fence } from "@copepod/kube/lease/fence";
 import type { Leadership } from "@copepod/kube/lease/leadership";
+import type { ElectionTimes } from "@copepod/kube/lease/options";
 import { z } from "zod";
-import { configMaps } from "./cache-rig.ts";
+import { configMaps } from "./follower.ts";
 
 // A program that wants to lead, in a process of its own: a test pauses it in the middle of an act. It acts by writing its
 // name into two ConfigMaps in turn, and tells what happens to it, a line of JSON each.
