@@ -67,25 +67,14 @@ export interface DeleteOptions extends CallOptions {
   readonly propagationPolicy?: "Foreground" | "Background" | "Orphan";
 }
 
-export interface JsonPatchOperation {
-  readonly op: "add" | "remove" | "replace" | "test";
-  /** JSON pointer. */
-  readonly path: string;
-  readonly value?: unknown;
-}
-
 /**
  * The API server, in raw JSON. Every call throws an ApiError when the server says no, and CopepodError `clusterUnavailable`
- * when no answer came. Reads, and writes that may be repeated without harm (apply, patches with a resourceVersion or a test,
- * deletes with a uid or a resourceVersion), are tried again within their time; a create only when
- * it has surely not arrived, or the server asked for it (429).
+ * when no answer came. Reads, and writes that may be repeated without harm (apply, patches with a resourceVersion, deletes
+ * with a uid or a resourceVersion), are tried again within their time; a create only when it has surely not arrived, or the
+ * server asked for it (429).
  */
 export interface KubeClient {
-  get(
-    resource: Resource,
-    name: ObjectName,
-    options?: CallOptions & { readonly subresource?: string },
-  ): Promise<KubeObject>;
+  get(resource: Resource, name: ObjectName, options?: CallOptions): Promise<KubeObject>;
   /** One page. */
   page(resource: Resource, options?: PageOptions): Promise<Page>;
   /** Page by page. @throws ApiError 410 when the snapshot got too old between pages */
@@ -96,19 +85,9 @@ export interface KubeClient {
    */
   watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>;
   /** The namespace is that of the object. Unknown fields are refused (`fieldValidation=Strict`), here and in all writes. */
-  create(
-    resource: Resource,
-    object: KubeObject,
-    options?: CallOptions & { readonly subresource?: string; readonly dryRun?: boolean },
-  ): Promise<KubeObject>;
+  create(resource: Resource, object: KubeObject, options?: CallOptions): Promise<KubeObject>;
   /** `uid` and `resourceVersion` of the target go into the patch as preconditions. */
   mergePatch(resource: Resource, target: Target, patch: object, options?: CallOptions): Promise<KubeObject>;
-  jsonPatch(
-    resource: Resource,
-    target: Target,
-    patch: readonly JsonPatchOperation[],
-    options?: CallOptions,
-  ): Promise<KubeObject>;
   /** Server-side apply. It recreates an object that is gone: see `mergePatch` for one that must still exist. */
   apply(resource: Resource, object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
   /** Resolves also when the object is already gone. `uid` and `resourceVersion` are preconditions. */

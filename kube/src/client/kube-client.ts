@@ -8,7 +8,6 @@ import type {
   ApplyOptions,
   CallOptions,
   DeleteOptions,
-  JsonPatchOperation,
   KubeClient,
   ListOptions,
   Page,
@@ -68,15 +67,10 @@ class HttpKubeClient implements KubeClient {
     });
   }
 
-  async get(
-    resource: Resource,
-    name: ObjectName,
-    { subresource, ...options }: CallOptions & { readonly subresource?: string } = {},
-  ): Promise<KubeObject> {
-    const place = { ...name, subresource };
-    requireNamespace(resource, place);
-    const what = describeCall("get", resource, place);
-    return asObject(what, await this.#read(what, pathOf(resource, place, {}), options));
+  async get(resource: Resource, name: ObjectName, options: CallOptions = {}): Promise<KubeObject> {
+    requireNamespace(resource, name);
+    const what = describeCall("get", resource, name);
+    return asObject(what, await this.#read(what, pathOf(resource, name, {}), options));
   }
 
   async page(resource: Resource, options: PageOptions = {}): Promise<Page> {
@@ -107,54 +101,29 @@ class HttpKubeClient implements KubeClient {
     return watchEvents(this.#calls, { what, path: pathOf(resource, { namespace }, query), ...options });
   }
 
-  async create(
-    resource: Resource,
-    object: KubeObject,
-    {
-      subresource,
-      dryRun,
-      ...options
-    }: CallOptions & { readonly subresource?: string; readonly dryRun?: boolean } = {},
-  ): Promise<KubeObject> {
+  async create(resource: Resource, object: KubeObject, options?: CallOptions): Promise<KubeObject> {
     const { namespace, generateName, name = generateName } = object.metadata;
-    // A subresource belongs to an object, which its path then names; and it is of another kind than the object.
-    const [place, body] =
-      subresource === undefined
-        ? [{ namespace }, withKind(resource, object)]
-        : [{ namespace, name: name ?? "", subresource }, object];
-    const query = { dryRun: dryRun ? "All" : undefined };
-    const type = "application/json";
-    const write = { verb: "create", name, method: "POST", type, body, query, repeatable: false } as const;
-    return await this.#write(resource, place, write, options);
+    const [type, body] = ["application/json", withKind(resource, object)];
+    const write = { verb: "create", name, method: "POST", type, body, repeatable: false } as const;
+    return await this.#write(resource, { namespace }, write, options);
   }
 
-  async mergePatch(resource: Resource, target: Target, patch: object, options?: CallOptions): Promise<KubeObject> {
-    const { uid, resourceVersion } = target;
+  async mergePatch(
+    resource: Resource,
+    { uid, resourceVersion, ...place }: Target,
+    patch: object,
+    options?: CallOptions,
+  ): Promise<KubeObject> {
     const metadata = "metadata" in patch && typeof patch.metadata === "object" ? patch.metadata : {};
     const isBound = uid !== undefined || resourceVersion !== undefined;
     const body = isBound ? { ...patch, metadata: { ...metadata, uid, resourceVersion } } : patch;
-    return await this.#patch(
-      resource,
-      target,
-      { type: "merge-patch+json", body, repeatable: resourceVersion !== undefined },
-      options,
-    );
-  }
-
-  async jsonPatch(
-    resource: Resource,
-    target: Target,
-    patch: readonly JsonPatchOperation[],
-    options?: CallOptions,
-  ): Promise<KubeObject> {
-    const bound = (["uid", "resourceVersion"] as const).filter((field) => target[field] !== undefined);
-    // Not `test`: the API server answers a failed one like a wrong patch, and a replaced one like a conflict.
-    const body = [
-      ...bound.map((field) => ({ op: "replace", path: `/metadata/${field}`, value: target[field] })),
-      ...patch,
-    ];
-    const repeatable = target.resourceVersion !== undefined || patch.some(({ op }) => op === "test");
-    return await this.#patch(resource, target, { type: "json-patch+json", body, repeatable }, options);
+    const repeatable = resourceVersion !== undefined;
+    const write = { verb: "patch", method: "PATCH", type: "application/merge-patch+json", body, repeatable } as const;
+    try {
+      return await this.#write(resource, place, write, options);
+    } catch (error) {
+      throw uid === undefined ? error : anotherUid(error);
+    }
   }
 
   async apply(
@@ -193,20 +162,6 @@ class HttpKubeClient implements KubeClient {
 
   async #read(what: string, path: string, options: CallOptions): Promise<unknown> {
     return await this.#calls.send({ what, request: { method: "GET", path }, repeatable: true, options });
-  }
-
-  async #patch(
-    resource: Resource,
-    { namespace, name, subresource, uid }: Target,
-    { type, ...patch }: Pick<Write, "type" | "body" | "repeatable">,
-    options?: CallOptions,
-  ): Promise<KubeObject> {
-    const write = { verb: "patch", method: "PATCH", type: `application/${type}`, ...patch } as const;
-    try {
-      return await this.#write(resource, { namespace, name, subresource }, write, options);
-    } catch (error) {
-      throw uid === undefined ? error : anotherUid(error);
-    }
   }
 
   async #write(resource: Resource, place: Place, write: Write, options: CallOptions = {}): Promise<KubeObject> {
