@@ -24,7 +24,7 @@ const kubernetesVersion = (version: string): Record<string, string> => {
 const containerd = "github.com/containerd/containerd/v2";
 const cniPlugins = "github.com/containernetworking/plugins";
 
-const table = {
+export const tools = {
   kubernetes: { module: "k8s.io/kubernetes", packages: ".", stamp: kubernetesVersion },
   containerd: {
     module: containerd,
@@ -75,8 +75,7 @@ const table = {
   },
   pause: { packages: "." },
 } satisfies Record<string, Tool>;
-export type ToolName = keyof typeof table;
-export const tools: Readonly<Record<ToolName, Tool>> = table;
+export type ToolName = keyof typeof tools;
 
 const kubernetesProgram = { tool: "kubernetes", probe: { args: ["--version"], module: "k8s.io/kubernetes" } } as const;
 const containerdProgram = { tool: "containerd", probe: { args: ["--version"], module: containerd } } as const;

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { programs, tools } from "./catalogue.ts";
+import { programs, type Tool, tools } from "./catalogue.ts";
 import { findBinaries, findFolders } from "./find.ts";
 import { moduleFolder, neededGo, pinnedVersion } from "./module.ts";
 
@@ -81,7 +81,7 @@ describe("finding programs", () => {
 });
 
 describe("the catalogue of programs", () => {
-  for (const [name, { module, packages }] of Object.entries(tools)) {
+  for (const [name, { module, packages }] of Object.entries<Tool>(tools)) {
     it(`pins ${name}, with every module's checksum`, async () => {
       const files = await readdir(moduleFolder(name));
       assert.ok(files.includes("go.mod"));
