@@ -1,4 +1,4 @@
-import type { DeleteOptions, KubeClient } from "../client/client.ts";
+import type { CallOptions, DeleteOptions, KubeClient } from "../client/client.ts";
 import type { KubeObject, ObjectName, Resource } from "../object.ts";
 import type { Leadership } from "./leadership.ts";
 
@@ -40,32 +40,37 @@ export class Fence {
   }
 
   /** @throws ApiError `AlreadyExists`: read it, it may be another leader's. CopepodError `superseded` */
-  async create(resource: Resource, object: KubeObject): Promise<KubeObject> {
+  async create(resource: Resource, object: KubeObject, options?: CallOptions): Promise<KubeObject> {
     const { client, leadership } = this.#options;
     leadership.check();
     const annotations = { ...object.metadata.annotations, ...this.#term() };
     const marked = { ...object, metadata: { ...object.metadata, annotations } };
-    return await client.create(resource, marked, { signal: leadership.signal });
+    return await client.create(resource, marked, this.#call(options));
   }
 
   /**
-   * @param read the object that the patch was decided by. @param subresource such as `status`
+   * @param read the object that the patch was decided by. @param options `subresource`: such as `status`
    * @throws ApiError 409 when it has changed since. CopepodError `superseded`
    */
-  async mergePatch(resource: Resource, read: KubeObject, patch: Patch, subresource?: string): Promise<KubeObject> {
-    const { client, leadership } = this.#options;
+  async mergePatch(
+    resource: Resource,
+    read: KubeObject,
+    patch: Patch,
+    { subresource, ...options }: CallOptions & { readonly subresource?: string } = {},
+  ): Promise<KubeObject> {
+    const { client } = this.#options;
     await this.#admit(read);
     const annotations = { ...patch.metadata?.annotations, ...this.#term() };
     const body = subresource === undefined ? { ...patch, metadata: { ...patch.metadata, annotations } } : patch;
     const target = { ...targetOf(read), ...(subresource === undefined ? {} : { subresource }) };
-    return await client.mergePatch(resource, target, body, { signal: leadership.signal });
+    return await client.mergePatch(resource, target, body, this.#call(options));
   }
 
   /** @throws ApiError 409 when it has changed since it was read. CopepodError `superseded` */
   async delete(resource: Resource, read: KubeObject, options?: DeleteOptions): Promise<void> {
-    const { client, leadership } = this.#options;
+    const { client } = this.#options;
     await this.#admit(read);
-    await client.delete(resource, targetOf(read), { ...options, signal: leadership.signal });
+    await client.delete(resource, targetOf(read), this.#call(options));
   }
 
   /** A later term on the object means that this leader is deposed, unless somebody made it up: the Lease decides. */
@@ -74,6 +79,12 @@ export class Fence {
     const term = metadata.annotations?.[annotation];
     if (term !== undefined && term > leadership.term) await leadership.confirm();
     leadership.check();
+  }
+
+  /** A call ends by its own signal, and with the leadership. */
+  #call(options: DeleteOptions = {}): DeleteOptions {
+    const { signal } = this.#options.leadership;
+    return { ...options, signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal };
   }
 
   #term(): Record<string, string> {
