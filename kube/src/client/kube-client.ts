@@ -2,6 +2,7 @@ import { CopepodError } from "@copepod/core/errors";
 import type { Clock } from "../clock.ts";
 import { ApiError, isNotFound } from "../errors.ts";
 import { apiVersionOf, type KubeObject, type ObjectName, type Resource } from "../object.ts";
+import type { Rate } from "../token-bucket.ts";
 import { Access, type Identity } from "./access.ts";
 import { Calls } from "./calls.ts";
 import type {
@@ -20,7 +21,7 @@ import { defaultRate, pageSize } from "./limits.ts";
 import { asObject, asPage } from "./objects.ts";
 import type { ClientObserver } from "./observer.ts";
 import { describeCall, type Place, pathOf, type Query } from "./paths.ts";
-import { type Rate, RateLimit } from "./rate.ts";
+import { RateLimit } from "./rate.ts";
 import { type HttpRequest, Transport } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
 
