@@ -129,7 +129,7 @@ describe("a cache of a real API server", { skip: await controlPlaneGate() }, () 
       mock.method(Date, "now", () => now() + years * 365 * 24 * 3_600_000);
       await writer.put("d", String(years));
       await untilEqual(soonMs);
-      assert.equal(follower.reflector.status().problem, undefined);
+      assert.equal(follower.reflector.problem(), undefined);
       mock.restoreAll();
     }
     assert.deepEqual([follower.lists, follower.watches, follower.failures], [1, 1, 0]);

@@ -12,6 +12,8 @@ export const retryBackoff = { firstMs: 800, maxMs: 30_000 };
 export const steadyWatchMs = 60_000;
 /** A refused connection costs nobody anything: asked again after this time, drawn from its upper half. */
 export const refusedMs = 250;
+/** An outage that answers (status 5xx) costs little to ask about: at least this often. */
+export const answeredMaxMs = 5_000;
 /** A server that has just refused connections is starting: for this long … */
 export const startingMs = 15_000;
 /** … it is asked at least this often. */

@@ -1,8 +1,8 @@
 /**
  * What the reflectors tell. The shapes follow client-go's metrics, each with the label `name`: `reflector_lists_total`,
  * `reflector_list_duration_seconds`, `reflector_items_per_list`, `reflector_watches_total`, `reflector_short_watches_total`,
- * `reflector_watch_duration_seconds` and `reflector_items_per_watch`. `name` is the plural of the kind with its group. The
- * methods must not throw.
+ * `reflector_watch_duration_seconds` and `reflector_items_per_watch`. `name` is that of the reflector. The methods must not
+ * throw.
  */
 export interface ReflectorObserver {
   /** A list is complete. */

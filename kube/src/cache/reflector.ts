@@ -14,6 +14,8 @@ import { type Staged, Store } from "./store.ts";
 
 export interface ReflectorSettings<T> extends Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector"> {
   readonly resource: Resource;
+  /** In logs, metrics and health; without it plural and group, such as `pods` or `leases.coordination.k8s.io`. */
+  readonly name?: string;
   /**
    * What is kept of an object, which comes without `managedFields`. It must not depend on anything else. When it throws, that
    * is logged and counted, and what was known of the object before stays: nothing looks deleted that is not.
@@ -33,17 +35,8 @@ export interface ReflectorDeps {
   readonly observer?: ReflectorObserver;
 }
 
-export interface ReflectorStatus {
-  /** Since the last complete list, and since the last event or bookmark; undefined before the first. */
-  readonly listedMsAgo: number | undefined;
-  readonly eventMsAgo: number | undefined;
-  /** Why the cache should not be relied on, as a sentence for a person; undefined while all is well. */
-  readonly problem: string | undefined;
-}
-
 /** Keeps a cache equal to what the API server has: one list, then watches, and a list again only when the server asks for it. */
 export class Reflector<T> {
-  /** Plural and group, such as `pods` or `leases.coordination.k8s.io`. */
   readonly name: string;
   readonly #settings: ReflectorSettings<T>;
   readonly #deps: ReflectorDeps;
@@ -53,16 +46,14 @@ export class Reflector<T> {
   readonly #strings = new SharedStrings();
   /** Where the next watch goes on; undefined when a list has to come first. */
   #resourceVersion: string | undefined;
-  #listedAt: number | undefined;
-  #eventAt: number | undefined;
   /** The last sign of life of the server. */
   #heardAt: number;
   #lastFailure: string | undefined;
   readonly #warnedAt = { transform: Number.NEGATIVE_INFINITY, listener: Number.NEGATIVE_INFINITY };
 
   constructor(settings: ReflectorSettings<T>, deps: ReflectorDeps) {
-    const { resource, transform, indexes = {}, inactivityMs, ...scope } = settings;
-    this.name = resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
+    const { resource, name, transform, indexes = {}, inactivityMs, ...scope } = settings;
+    this.name = name ?? (resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`);
     this.#settings = settings;
     this.#deps = deps;
     this.#scope = scope;
@@ -78,13 +69,13 @@ export class Reflector<T> {
     return this.#store;
   }
 
-  status(): ReflectorStatus {
-    const now = this.#deps.clock.monotonic();
-    return {
-      listedMsAgo: this.#listedAt === undefined ? undefined : now - this.#listedAt,
-      eventMsAgo: this.#eventAt === undefined ? undefined : now - this.#eventAt,
-      problem: this.#problem(now - this.#heardAt),
-    };
+  /** Why the cache should not be relied on, as a sentence; undefined while all is well. */
+  problem(): string | undefined {
+    const reason = this.#lastFailure === undefined ? "" : `: ${this.#lastFailure}`;
+    if (!this.#store.synced) return `the first list of ${this.name} is not complete${reason}`;
+    const silentMs = this.#deps.clock.monotonic() - this.#heardAt;
+    if (silentMs <= staleMs) return undefined;
+    return `nothing was heard about ${this.name} for ${Math.round(silentMs / 1_000)} s${reason}`;
   }
 
   /** Runs until the signal aborts; no failure ends it. Once it has resolved, no listener is called any more. */
@@ -115,8 +106,7 @@ export class Reflector<T> {
     if (signal.aborted) return;
     this.#store.replace(listed, changed);
     this.#resourceVersion = resourceVersion;
-    this.#listedAt = clock.monotonic();
-    observer?.listed({ name: this.name, seconds: (this.#listedAt - startedAt) / 1_000, items: listed.size });
+    observer?.listed({ name: this.name, seconds: (clock.monotonic() - startedAt) / 1_000, items: listed.size });
   }
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
@@ -152,7 +142,6 @@ export class Reflector<T> {
   }
 
   #takeEvent(event: WatchEvent): void {
-    this.#eventAt = this.#deps.clock.monotonic();
     this.#retry.served();
     this.#heard();
     switch (event.type) {
@@ -221,13 +210,6 @@ export class Reflector<T> {
     if (isNews) this.#warnedAt[by] = now;
     log[isNews ? "warn" : "debug"]({ ...fields, resource: this.name }, `a ${by} of a cache threw`);
     observer?.threw({ name: this.name, by });
-  }
-
-  #problem(silentMs: number): string | undefined {
-    const reason = this.#lastFailure === undefined ? "" : `: ${this.#lastFailure}`;
-    if (!this.#store.synced) return `the first list of ${this.name} is not complete${reason}`;
-    if (silentMs <= staleMs) return undefined;
-    return `nothing was heard about ${this.name} for ${Math.round(silentMs / 1_000)} s${reason}`;
   }
 }
 

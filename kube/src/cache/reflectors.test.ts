@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { KubeObject } from "../object.ts";
 import { TestClock } from "../testing/clock.ts";
 import { Reflectors } from "./reflectors.ts";
 import { TestServer, unavailable, widgets } from "./testing/server.ts";
@@ -22,13 +23,6 @@ describe("the reflectors of a program", () => {
     assert.deepEqual([...names.values()], ["a"]);
     assert.deepEqual(specs.byIndex("spec", "x"), ["x"]);
     assert.equal(reflectors.problem(), undefined);
-    assert.deepEqual(
-      reflectors.statuses().map(({ name, listedMsAgo }) => [name, listedMsAgo]),
-      [
-        ["widgets.example.com", 0],
-        ["gadgets.example.com", 0],
-      ],
-    );
   });
 
   it("say which of them is not synced, and give up waiting with the reason of the end", async () => {
@@ -42,6 +36,19 @@ describe("the reflectors of a program", () => {
     const waiting = assert.rejects(reflectors.whenSynced(), /stopped/);
     await running[Symbol.asyncDispose]();
     await waiting;
+  });
+});
+
+describe("reflectors of one kind", () => {
+  it("need names by which one can tell them apart", () => {
+    const { reflectors } = make();
+    const settings = { resource: widgets, transform: (object: KubeObject) => object };
+    reflectors.declare({ ...settings, namespace: "a" });
+    assert.throws(
+      () => reflectors.declare({ ...settings, namespace: "b" }),
+      /two caches are named widgets.example.com/,
+    );
+    reflectors.declare({ ...settings, namespace: "b", name: "widgets-of-b" });
   });
 });
 

@@ -1,8 +1,8 @@
 import type { Cache } from "./cache.ts";
-import { Reflector, type ReflectorDeps, type ReflectorSettings, type ReflectorStatus } from "./reflector.ts";
+import { Reflector, type ReflectorDeps, type ReflectorSettings } from "./reflector.ts";
 
 /** The parts of a reflector that do not depend on what it keeps. */
-type Runner = Pick<Reflector<unknown>, "name" | "run" | "status"> & {
+type Runner = Pick<Reflector<unknown>, "name" | "run" | "problem"> & {
   readonly cache: Pick<Cache<unknown>, "whenSynced">;
 };
 
@@ -15,9 +15,12 @@ export class Reflectors {
     this.#deps = deps;
   }
 
-  /** Must come before `run`. */
+  /** Must come before `run`. @throws TypeError when another has its name: nobody could tell them apart */
   declare<T>(settings: ReflectorSettings<T>): Cache<T> {
     const reflector = new Reflector(settings, this.#deps);
+    if (this.#reflectors.some(({ name }) => name === reflector.name)) {
+      throw new TypeError(`two caches are named ${reflector.name}; give one of them a name of its own`);
+    }
     this.#reflectors.push(reflector);
     return reflector.cache;
   }
@@ -32,12 +35,12 @@ export class Reflectors {
     await Promise.all(this.#reflectors.map(({ cache }) => cache.whenSynced(signal)));
   }
 
-  statuses(): (ReflectorStatus & { readonly name: string })[] {
-    return this.#reflectors.map((reflector) => ({ name: reflector.name, ...reflector.status() }));
-  }
-
-  /** Why readiness has to say no; undefined while all is well. */
+  /** Why a cache should not be relied on, as a sentence; undefined while all is well. */
   problem(): string | undefined {
-    return this.statuses().find(({ problem }) => problem !== undefined)?.problem;
+    for (const reflector of this.#reflectors) {
+      const problem = reflector.problem();
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
   }
 }

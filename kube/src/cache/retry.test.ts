@@ -2,13 +2,17 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ApiError } from "../errors.ts";
 import { Retry } from "./retry.ts";
-import { expired, refused, unavailable } from "./testing/server.ts";
+import { expired, refused, silent, unavailable } from "./testing/server.ts";
 
 describe("the wait before the API server is asked again", () => {
   it("doubles from 0.8 to 30 s, drawn between nothing and all of it", () => {
-    assert.deepEqual(waits(make(0.999_999), unavailable, 7), [800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000]);
-    assert.deepEqual(waits(make(0.5), unavailable, 3), [400, 800, 1_600]);
-    assert.deepEqual(waits(make(0), unavailable, 3), [0, 0, 0]);
+    assert.deepEqual(waits(make(0.999_999), silent, 7), [800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000]);
+    assert.deepEqual(waits(make(0.5), silent, 3), [400, 800, 1_600]);
+    assert.deepEqual(waits(make(0), silent, 3), [0, 0, 0]);
+  });
+
+  it("is five seconds at most while the server answers that it can't serve", () => {
+    assert.deepEqual(waits(make(0.999_999), unavailable, 5), [800, 1_600, 3_200, 5_000, 5_000]);
   });
 
   it("starts anew once the server has served", () => {
@@ -21,11 +25,11 @@ describe("the wait before the API server is asked again", () => {
   it("stays short while connections are refused, and for the first seconds of a server that starts", () => {
     let now = 0;
     const retry = make(0.999_999, () => now);
-    waits(retry, unavailable, 6);
+    waits(retry, silent, 6);
     assert.deepEqual(waits(retry, refused, 100), Array(100).fill(250));
-    assert.deepEqual(waits(retry, unavailable, 3), [1_000, 1_000, 1_000]);
+    assert.deepEqual(waits(retry, silent, 3), [1_000, 1_000, 1_000]);
     now = 15_000;
-    assert.deepEqual(waits(retry, unavailable, 1), [30_000]);
+    assert.deepEqual(waits(retry, silent, 1), [30_000]);
   });
 
   it("knows a refused connection by all addresses of a name", () => {

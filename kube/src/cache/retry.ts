@@ -1,5 +1,5 @@
 import { ApiError, isExpired } from "../errors.ts";
-import { refusedMs, retryBackoff, startingMaxMs, startingMs } from "./limits.ts";
+import { answeredMaxMs, refusedMs, retryBackoff, startingMaxMs, startingMs } from "./limits.ts";
 
 export interface RetryDeps {
   readonly monotonic: () => number;
@@ -38,11 +38,12 @@ export class Retry {
       return 0;
     }
     this.#failures += 1;
-    return Math.max(askedFor(error), random() * Math.min(this.#maxMs(), grown(this.#failures)));
+    return Math.max(askedFor(error), random() * Math.min(this.#maxMs(error), grown(this.#failures)));
   }
 
-  #maxMs(): number {
-    return this.#deps.monotonic() - this.#refusedAt < startingMs ? startingMaxMs : retryBackoff.maxMs;
+  #maxMs(error: unknown): number {
+    if (this.#deps.monotonic() - this.#refusedAt < startingMs) return startingMaxMs;
+    return error instanceof ApiError && error.status >= 500 ? answeredMaxMs : retryBackoff.maxMs;
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { cacheIsFresh, healthOf, notStopping } from "./health.ts";
+import { healthOf, readinessChecks } from "./health.ts";
 
 describe("health", () => {
   it("is good when no check has failed", () => {
@@ -30,12 +30,8 @@ describe("health", () => {
   it("is bad while a cache can't be relied on, and from the moment of the stop", () => {
     const stop = new AbortController();
     let problem: string | undefined = "the first list of things is not complete";
-    const status = () => ({ listedMsAgo: undefined, eventMsAgo: undefined, problem });
-    const checks = [notStopping(stop.signal), cacheIsFresh({ name: "things", status })];
-    assert.deepEqual(
-      healthOf(checks).failed.map(({ name }) => name),
-      ["things"],
-    );
+    const checks = readinessChecks(stop.signal, { problem: () => problem });
+    assert.deepEqual(healthOf(checks).failed, [{ name: "caches", why: problem }]);
     problem = undefined;
     assert.ok(healthOf(checks).ok);
     stop.abort();

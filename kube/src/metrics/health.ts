@@ -1,4 +1,4 @@
-import type { Reflector } from "../cache/reflector.ts";
+import type { Reflectors } from "../cache/reflectors.ts";
 
 /** One reason why a program may be unwell. */
 export interface HealthCheck {
@@ -12,7 +12,11 @@ export interface Health {
   readonly failed: readonly { readonly name: string; readonly why: string }[];
 }
 
-/** What `/healthz` and `/readyz` answer, each with checks of its own: 200 when ok, else 503. A check that throws has failed. */
+/**
+ * What `/healthz` and `/readyz` answer, each with checks of its own: 200 when ok, else 503. A check that throws has failed.
+ * `/healthz` has a check only for what a restart cures: not for the API server, and not for a lost leadership, with which a
+ * program ends by itself.
+ */
 export function healthOf(checks: readonly HealthCheck[]): Health {
   const failed = checks.flatMap(({ name, look }) => {
     const why = lookAt(look);
@@ -29,14 +33,8 @@ function lookAt(look: () => string | undefined): string | undefined {
   }
 }
 
-/** For readiness: no work for a program that is told to stop. */
-export const notStopping = (stop: AbortSignal): HealthCheck => ({
-  name: "stopping",
-  look: () => (stop.aborted ? "It is stopping." : undefined),
-});
-
-/** For readiness: nothing may be decided before the first list, nor by what nobody has heard of for long. */
-export const cacheIsFresh = (reflector: Pick<Reflector<unknown>, "name" | "status">): HealthCheck => ({
-  name: reflector.name,
-  look: () => reflector.status().problem,
-});
+/** What `/readyz` looks at: no work for a program that stops, and none by caches that are not full or that nobody fills. */
+export const readinessChecks = (stop: AbortSignal, reflectors: Pick<Reflectors, "problem">): readonly HealthCheck[] => [
+  { name: "stopping", look: () => (stop.aborted ? "It is stopping." : undefined) },
+  { name: "caches", look: () => reflectors.problem() },
+];

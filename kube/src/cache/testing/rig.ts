@@ -68,6 +68,11 @@ export class Rig implements AsyncDisposable {
     await this.until(`watch ${number}`, isSo, stepMs);
   }
 
+  /** For what can't be waited for: a few turns of the event loop. */
+  async turns(): Promise<void> {
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+  }
+
   stopSoon(): void {
     this.#stop.abort(new Error("stopped"));
   }

@@ -1,3 +1,4 @@
+import { CopepodError } from "@copepod/core/errors";
 import type { KubeClient, ListOptions, Page, WatchEvent, WatchOptions } from "../../client/client.ts";
 import { ApiError } from "../../errors.ts";
 import type { KubeObject, Resource } from "../../object.ts";
@@ -21,6 +22,7 @@ export const widgets: Resource = {
 
 export const expired = (): ApiError => new ApiError("too old", { status: 410, reason: "Expired", causes: [] });
 export const unavailable = (): ApiError => new ApiError("not now", { status: 503, reason: "", causes: [] });
+export const silent = (): CopepodError => new CopepodError("clusterUnavailable", "list widgets: no answer");
 export const refused = (): Error =>
   new Error("list widgets: no connection", { cause: Object.assign(new Error(), { code: "ECONNREFUSED" }) });
 
