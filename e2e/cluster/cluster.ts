@@ -1,8 +1,7 @@
+import { join } from "node:path";
 import type { Binaries, BinaryName } from "./binaries/catalogue.ts";
-import type { PackageName } from "./packages.ts";
-
-/** Tells a person what is going on, in one line. Whatever takes longer than two seconds says so here. */
-export type Say = (line: string) => void;
+import type { PackageName } from "./machine/packages.ts";
+import type { Say } from "./machine/say.ts";
 
 /** What a provider makes a cluster with. */
 export interface Cluster {
@@ -48,3 +47,5 @@ export interface Provider {
 
 export const providerNames = ["kind", "native", "control-plane", "kubeconfig"] as const;
 export type ProviderName = (typeof providerNames)[number];
+
+export const kubeconfigOf = (folder: string): string => join(folder, "kubeconfig");

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { buildTool } from "../../cluster/binaries/build.ts";
-import { foldersOf } from "../../cluster/folders.ts";
+import { foldersOf } from "../../cluster/machine/folders.ts";
 import type { BenchContext } from "../bench.ts";
 import { pssMb } from "../memory/pss.ts";
 import type { Job } from "./candidate.ts";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Say } from "../cluster.ts";
-import { takeLock } from "../state.ts";
+import { takeLock } from "../machine/lock.ts";
+import type { Say } from "../machine/say.ts";
 import { runGo } from "./go.ts";
 import { buildFlags, describeTool, finishedName, type ToolModule } from "./module.ts";
 

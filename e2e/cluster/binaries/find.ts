@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
-import { constants, existsSync } from "node:fs";
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import type { Say } from "../cluster.ts";
-import { foldersOf } from "../folders.ts";
+import { foldersOf } from "../machine/folders.ts";
+import { findExecutable } from "../machine/programs.ts";
+import type { Say } from "../machine/say.ts";
 import { buildTool } from "./build.ts";
 import { type Binaries, type BinaryName, programs, type ToolName, tools, type VersionProbe } from "./catalogue.ts";
 import { describeTool, finishedName, moduleFolder, neededGo, pinnedVersion, type ToolModule } from "./module.ts";
@@ -82,19 +82,6 @@ async function findFitting(
     return path;
   }
   say(`not using ${path}: it is ${version ?? "of no version that it tells"}, and ${minorOf(wanted)} is needed`);
-  return undefined;
-}
-
-/** @returns the first one, as a shell would take it */
-export async function findExecutable(name: string, folders: readonly string[]): Promise<string | undefined> {
-  for (const folder of folders.filter((folder) => folder !== "")) {
-    const path = join(folder, name);
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
-  }
   return undefined;
 }
 

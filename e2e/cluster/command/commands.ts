@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -9,20 +9,15 @@ import { CopepodError } from "@copepod/core/errors";
 import { isProgram } from "../binaries/catalogue.ts";
 import { findBinaries, findFolders } from "../binaries/find.ts";
 import type { Cluster, ClusterStatus, Provider, ProviderName } from "../cluster.ts";
-import type { Folders } from "../folders.ts";
-import { programFolders, requirePackages } from "../packages.ts";
-import { listProcesses, stopProcess } from "../processes.ts";
-import {
-  type ClusterState,
-  kubeconfigOf,
-  listClusters,
-  readState,
-  removeFolder,
-  takeLock,
-  writeState,
-} from "../state.ts";
+import { kubeconfigOf } from "../cluster.ts";
+import type { Folders } from "../machine/folders.ts";
+import { takeLock } from "../machine/lock.ts";
+import { requirePackages } from "../machine/packages.ts";
+import { listProcesses, stopProcess } from "../machine/processes.ts";
+import { programFolders } from "../machine/programs.ts";
 import { defaultName, type Invocation, type Wish } from "./options.ts";
 import { chooseState, loadProvider } from "./providers.ts";
+import { type ClusterState, listClusters, readState, writeState } from "./state.ts";
 
 export const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -62,7 +57,7 @@ export async function down({ name }: Of<"down">, context: Context): Promise<void
   const state = await readState(folder);
   if (state) await (await loadProvider(state, context.folders.cache)).down(makeCluster(name, { context }));
   for (const { name } of await listProcesses(folder)) await stopProcess(folder, name);
-  await removeFolder(folder);
+  await rm(folder, { recursive: true, force: true });
   context.say(`${name} is gone`);
 }
 

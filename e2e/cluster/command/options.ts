@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import type { ClusterState } from "../state.ts";
-import { checkName } from "../state.ts";
+import type { ClusterState } from "./state.ts";
+import { checkName } from "./state.ts";
 
 export const defaultName = "copepod";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { Provider } from "../cluster.ts";
-import type { ClusterState } from "../state.ts";
+import type { ClusterState } from "./state.ts";
 
 const engineTimeoutMs = 10_000;
 

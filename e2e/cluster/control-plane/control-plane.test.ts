@@ -8,8 +8,8 @@ import { after, before, describe, it } from "node:test";
 import { z } from "zod";
 import { controlPlaneGate, startControlPlane } from "../../support/control-plane.ts";
 import { until } from "../../support/until.ts";
+import { findProcess } from "../machine/processes.ts";
 import type { KeyPair } from "../pki/certificates.ts";
-import { findProcess } from "../processes.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 const skip = await controlPlaneGate();

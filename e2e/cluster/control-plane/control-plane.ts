@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import { z } from "zod";
 import type { Binaries } from "../binaries/catalogue.ts";
+import { kubeconfigOf } from "../cluster.ts";
+import { readIfThere, writeWhole } from "../machine/files.ts";
+import { freePorts } from "../machine/ports.ts";
+import { findProcess, lastWords, startProcess, stopProcess } from "../machine/processes.ts";
+import { waitFor } from "../machine/wait.ts";
 import type { KeyPair } from "../pki/certificates.ts";
 import { adminRequest, type KeyFiles, Pki } from "../pki/pki.ts";
-import { freePorts } from "../ports.ts";
-import { findProcess, lastWords, startProcess, stopProcess } from "../processes.ts";
-import { kubeconfigOf, readIfThere, writeWhole } from "../state.ts";
-import { waitFor } from "../wait.ts";
 import { auditPolicy } from "./audit-policy.ts";
 import { aloneFlags, apiServerCommand, etcdCommand } from "./commands.ts";
 

@@ -1,5 +1,5 @@
 import type { Cluster, ClusterStatus, Part, Provider } from "../cluster.ts";
-import { listProcesses, stopProcess } from "../processes.ts";
+import { listProcesses, stopProcess } from "../machine/processes.ts";
 import { ControlPlane } from "./control-plane.ts";
 
 const parts = ["kube-apiserver", "etcd"] as const;

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster } from "../cluster.ts";
-import { run } from "./command.ts";
+import { run } from "./run.ts";
 
 /** Not installed, since the engine's package starts a service and removes other engines; only unpacked. */
 const unpacked = ["docker.io", "containerd", "tini", "debootstrap"] as const;

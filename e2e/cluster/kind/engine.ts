@@ -1,7 +1,7 @@
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster } from "../cluster.ts";
-import { run } from "./command.ts";
 import type { Limits } from "./config.ts";
+import { run } from "./run.ts";
 
 /** A Docker engine, and how to talk to it. */
 export interface Engine {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import { z } from "zod";
 import type { Cluster } from "../cluster.ts";
-import { run } from "./command.ts";
+import { run } from "./run.ts";
 
 const moduleFolder = join(import.meta.dirname, "../binaries/kind");
 const downloadedSchema = z.object({ Dir: z.string() });

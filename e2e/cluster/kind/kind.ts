@@ -2,12 +2,13 @@ import { mkdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, ClusterStatus, Part, Provider } from "../cluster.ts";
+import { kubeconfigOf } from "../cluster.ts";
 import { auditPolicy } from "../control-plane/audit-policy.ts";
-import { kubeconfigOf, readIfThere, writeWhole } from "../state.ts";
-import { waitFor } from "../wait.ts";
-import { run } from "./command.ts";
+import { readIfThere, writeWhole } from "../machine/files.ts";
+import { waitFor } from "../machine/wait.ts";
 import { auditFiles, kindConfig } from "./config.ts";
 import type { Engine, Ground } from "./engine.ts";
+import { run } from "./run.ts";
 
 const createWait = "180s";
 const settleTimeoutMs = 180_000;

@@ -4,14 +4,14 @@ import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Binaries } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
+import { takeLock } from "../machine/lock.ts";
 import { cniConfig } from "../native/config.ts";
-import { takeLock } from "../state.ts";
-import { run } from "./command.ts";
 import type { Debian } from "./debian.ts";
 import type { Engine } from "./engine.ts";
 import { findKindSource, readKindImages } from "./kind-source.ts";
 import { becomeNode, bootstrap, nodeBinaries } from "./node-root.ts";
 import { releaseBinaries, writeRelease } from "./release.ts";
+import { run } from "./run.ts";
 
 const usedBinaries = [...nodeBinaries, ...releaseBinaries, "kind"] as const;
 type UsedBinaries = Binaries<(typeof usedBinaries)[number]>;

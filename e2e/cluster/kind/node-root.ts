@@ -15,8 +15,8 @@ import { join } from "node:path";
 import type { Binaries, BinaryName } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
 import { cniConfig } from "../native/config.ts";
-import { run } from "./command.ts";
 import type { Debian } from "./debian.ts";
+import { run } from "./run.ts";
 
 /** Of what kind's own base image has: what this image's node uses. */
 const packages = [

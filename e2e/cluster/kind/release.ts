@@ -4,9 +4,9 @@ import { z } from "zod";
 import type { Binaries, BinaryName } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
 import { type Image, writeImageArchive } from "../images/archive.ts";
-import { run } from "./command.ts";
 import type { KindImages } from "./kind-source.ts";
 import { install } from "./node-root.ts";
+import { run } from "./run.ts";
 
 const controlPlane = [
   "etcd",

@@ -1,12 +1,13 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { kubeconfigOf } from "../cluster.ts";
 import { auditPolicy } from "../control-plane/audit-policy.ts";
 import { referenceOf } from "../images/archive.ts";
 import { pauseImage } from "../images/standard.ts";
+import { cgroupOf } from "../machine/cgroups.ts";
+import { writeWhole } from "../machine/files.ts";
 import type { CertificateRequest } from "../pki/certificates.ts";
 import { adminRequest, type KeyFiles, Pki } from "../pki/pki.ts";
-import { kubeconfigOf, writeWhole } from "../state.ts";
-import { cgroupOf } from "./cgroups.ts";
 import { cniConfig, containerdConfig, kubeletConfig, network, nodeFolders } from "./config.ts";
 import { type NodeSpec, nodeFolderOf } from "./spec.ts";
 

@@ -5,7 +5,7 @@ import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { startProcess, stopProcess } from "../processes.ts";
+import { startProcess, stopProcess } from "../machine/processes.ts";
 
 const { signal } = new AbortController();
 const module = new URL("forward.ts", import.meta.url).href;

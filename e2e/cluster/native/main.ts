@@ -3,7 +3,7 @@
  * that runs all the programs of a cluster. Its end is the end of the namespaces, and of all that is in them.
  */
 import { readFile } from "node:fs/promises";
-import { cgroupOf, joinCgroup } from "./cgroups.ts";
+import { cgroupOf, joinCgroup } from "../machine/cgroups.ts";
 import { writeNodeFiles } from "./files.ts";
 import { forward, receiveListener } from "./forward.ts";
 import { becomeMachine } from "./machine.ts";

@@ -7,10 +7,10 @@ import { fileURLToPath } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, Provider } from "../cluster.ts";
 import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
-import { programFolders } from "../packages.ts";
-import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../processes.ts";
-import { readIfThere, writeWhole } from "../state.ts";
-import { cgroupOf, makeCgroup, removeCgroup } from "./cgroups.ts";
+import { cgroupOf, makeCgroup, removeCgroup } from "../machine/cgroups.ts";
+import { readIfThere, writeWhole } from "../machine/files.ts";
+import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../machine/processes.ts";
+import { programFolders } from "../machine/programs.ts";
 import { imageImport } from "./config.ts";
 import { describeStatus, readStatus, waitUntilReady } from "./progress.ts";
 import {

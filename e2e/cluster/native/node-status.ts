@@ -1,4 +1,4 @@
-import { writeWhole } from "../state.ts";
+import { writeWhole } from "../machine/files.ts";
 import { type NodeStatus, type Part, type Progress, startingStatus } from "./spec.ts";
 
 /** Tells the world outside how far the node is. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { logFile, startProcess, stopProcess } from "../processes.ts";
+import { logFile, startProcess, stopProcess } from "../machine/processes.ts";
 import { StatusWriter } from "./node-status.ts";
 import { describeStatus, readStatus, waitUntilReady } from "./progress.ts";
 import { nodeFolderOf, nodeProcess, parts, statusFileOf } from "./spec.ts";

@@ -1,8 +1,8 @@
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, ClusterStatus } from "../cluster.ts";
-import { findProcess, lastWords } from "../processes.ts";
-import { readIfThere } from "../state.ts";
-import { waitFor } from "../wait.ts";
+import { readIfThere } from "../machine/files.ts";
+import { findProcess, lastWords } from "../machine/processes.ts";
+import { waitFor } from "../machine/wait.ts";
 import { logNameOf, type NodeStatus, nodeProcess, type Part, parseStatus, parts, statusFileOf } from "./spec.ts";
 
 /** @returns undefined when the node was never started */

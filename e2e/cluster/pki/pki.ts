@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, generateKeyPairSync, sign, X509Certificate } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { readIfThere, writeWhole } from "../state.ts";
+import { readIfThere, writeWhole } from "../machine/files.ts";
 import { type CertificateRequest, createAuthority, issueCertificate, type KeyPair } from "./certificates.ts";
 import { formatKubeconfig, type KubeconfigOptions } from "./kubeconfig.ts";
 

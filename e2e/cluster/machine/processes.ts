@@ -4,7 +4,7 @@ import type { Server } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import { isMissing, readIfThere } from "./state.ts";
+import { isMissing, readIfThere } from "./files.ts";
 import { waitFor } from "./wait.ts";
 
 const startTimeoutMs = 10_000;

@@ -3,8 +3,8 @@ import { open } from "node:fs/promises";
 import { delimiter } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
-import { findExecutable } from "./binaries/find.ts";
-import type { Say } from "./cluster.ts";
+import { findExecutable } from "./programs.ts";
+import type { Say } from "./say.ts";
 
 /** Debian packages that clusters need beside the binaries, each with a program by which it is recognised. */
 const programOf = {
@@ -18,12 +18,6 @@ const programOf = {
   "util-linux": "unshare",
 } as const;
 export type PackageName = keyof typeof programOf;
-
-/** Where programs for root are, also when they are not on the PATH of a person. */
-const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
-
-/** Folders with programs: those of a PATH, and those for root. */
-export const programFolders = (path = ""): string[] => [...path.split(delimiter), ...systemFolders];
 
 export interface PackageOptions {
   readonly install: boolean;

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { waitFor } from "../wait.ts";
+import { waitFor } from "./wait.ts";
 
 const cpusetSettings = ["cpuset.cpus", "cpuset.mems"];
 /** Processes of a namespace that is being killed. */

@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { isAlive } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { isAlive } from "../../support/processes.ts";
+import { until } from "../../support/until.ts";
 import { findProcess, lastWords, listProcesses, logFile, startProcess, stopProcess } from "./processes.ts";
 
 const signal = new AbortController().signal;

@@ -4,7 +4,7 @@ import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { backoffMs } from "@copepod/core/backoff";
-import type { Say } from "./cluster.ts";
+import type { Say } from "./say.ts";
 
 const restartBackoff = { firstMs: 100, maxMs: 5_000 };
 /** One that ran so long starts anew with the shortest delay. */

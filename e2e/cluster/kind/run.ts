@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { CopepodError } from "@copepod/core/errors";
-import type { Say } from "../cluster.ts";
+import type { Say } from "../machine/say.ts";
 
 const shownLines = 8;
 

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
-import { isAlive } from "../support/processes.ts";
-import { until } from "../support/until.ts";
+import { isAlive } from "../../support/processes.ts";
+import { until } from "../../support/until.ts";
 import { keepRunning } from "./supervise.ts";
 
 it("a supervised program runs again after each end, until it is ended for good", async () => {
