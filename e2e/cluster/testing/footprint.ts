@@ -2,17 +2,12 @@ import { readdir, readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 
-/** What a cluster could leave behind on a machine. */
-export interface Footprint {
-  /** Ids and command lines. */
-  readonly processes: readonly string[];
-  readonly mounts: readonly string[];
-  readonly interfaces: readonly string[];
-  readonly cgroups: readonly string[];
-  readonly files: readonly string[];
-  /** Of the kernel, which no namespace keeps apart. */
-  readonly settings: readonly string[];
-}
+/**
+ * What a cluster could leave behind on a machine. Of processes the ids and command lines; settings are those of the kernel,
+ * which no namespace keeps apart.
+ */
+export const footprintKinds = ["processes", "mounts", "interfaces", "cgroups", "files", "settings"] as const;
+export type Footprint = Readonly<Record<(typeof footprintKinds)[number], readonly string[]>>;
 
 /** Into which the programs of a node write what nobody has told them to write elsewhere. */
 const usualFolders = ["/run", "/var/lib", "/var/log", "/etc", "/opt", "/root"];
