@@ -7,7 +7,8 @@ import { systemClock } from "@copepod/kube/clock";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { configMaps, Follower, type FollowerOptions, makeNamespace, Writer } from "./support/follower.ts";
+import { configMaps } from "./example/copier.ts";
+import { Follower, type FollowerOptions, makeNamespace, Writer } from "./support/follower.ts";
 
 /** What somebody who waits for an event after an outage may have to wait, once the API server serves again. */
 const soonMs = 2_000;

@@ -1,14 +1,29 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
+import { leaseResource } from "@copepod/kube/lease/lease-record";
+import { z } from "zod";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { Copier, type CopierOptions, countWrites, isConverged, leaseMs, makeSource } from "./controller-rig.ts";
-import { configMaps, makeNamespace } from "./support/follower.ts";
+import { configMaps } from "./example/copier.ts";
+import {
+  countWrites,
+  isConverged,
+  leaseMs,
+  makeSource,
+  RunningCopier,
+  type RunningOptions,
+} from "./support/copiers.ts";
+import { makeNamespace } from "./support/follower.ts";
 
 const sources = 20;
 
@@ -35,15 +50,15 @@ describe("a controller on a real API server", { skip: await controlPlaneGate() }
     }
   };
 
-  async function start(more: Partial<CopierOptions> = {}) {
+  async function start(more: Partial<RunningOptions> = {}) {
     const namespace = await makeNamespace(server);
     await put(namespace, "one");
-    const copier = new Copier({ identity: kubeconfig({ files: [plane.kubeconfig] }), namespace, ...more });
+    const copier = new RunningCopier({ identity: kubeconfig({ files: [plane.kubeconfig] }), namespace, ...more });
     const converged = () => until("all copies are right", () => isConverged(server, namespace), 60_000);
     /** Without those that were refused since the cache was behind: each of them is one conflict. */
     const writes = async () =>
       (await countWrites({ server, auditLog: plane.auditLog, userAgent: copier.userAgent, namespace })) -
-      copier.conflicts;
+      (await copier.conflicts());
     /** One more thing to do, last in the line: when it is done, so is everything before it. */
     const settle = async () => {
       await server.create(configMaps, makeSource(namespace, "last", { text: "end" }));
@@ -61,7 +76,7 @@ describe("a controller on a real API server", { skip: await controlPlaneGate() }
       await server.mergePatch(configMaps, { namespace, name }, { metadata: { annotations: { seen: "yes" } } });
     }
     await settle();
-    assert.ok(copier.reconciles > sources * 2, "it has looked again");
+    assert.ok((await copier.reconciles()) > sources * 2, "it has looked again");
     assert.equal(await writes(), sources + 1);
   });
 
@@ -97,9 +112,8 @@ describe("a controller on a real API server", { skip: await controlPlaneGate() }
     const storm = { goesOn: true };
     const { namespace, copier, converged, writes, settle } = await start({
       // The object changes between the decision and its write.
-      beforeWrite: async (key) => {
+      beforeWrite: async (name) => {
         if (!storm.goesOn) return;
-        const name = `${key.slice(key.indexOf("/") + 1)}-copy`;
         const meddle = { metadata: { annotations: { by: String(Math.random()) } } };
         await server.mergePatch(configMaps, { namespace, name }, meddle).catch(() => undefined);
       },
@@ -107,7 +121,7 @@ describe("a controller on a real API server", { skip: await controlPlaneGate() }
     await using _ = copier;
     await converged();
     await put(namespace, "two");
-    await until("a storm", () => copier.conflicts > sources * 2);
+    await until("a storm", async () => (await copier.conflicts()) > sources * 2);
     assert.deepEqual(copier.warned, [], "a conflict is no failure");
     storm.goesOn = false;
     await converged();
@@ -131,29 +145,75 @@ describe("a controller on a real API server", { skip: await controlPlaneGate() }
 
   it("takes up what another before it has left half done, without a second copy", async () => {
     const first = await start({
-      beforeWrite: (key) => {
-        if (key.endsWith("7")) throw new Error("never gets there");
+      beforeWrite: (copy) => {
+        if (copy.endsWith("7-copy")) throw new Error("never gets there");
       },
     });
     await until("all but two", async () => (await first.writes()) === sources - 2);
     await first.copier[Symbol.asyncDispose]();
-    await using _ = new Copier({ identity: kubeconfig({ files: [plane.kubeconfig] }), namespace: first.namespace });
+    await using _ = new RunningCopier({
+      identity: kubeconfig({ files: [plane.kubeconfig] }),
+      namespace: first.namespace,
+    });
     await first.converged();
     assert.equal(await first.writes(), sources);
   });
 
   it("works in one of two programs, and at its stop in the other at once", async () => {
     const { namespace, copier, converged, writes } = await start();
-    await until("the first leads", () => copier.leads);
-    await using next = new Copier({ identity: kubeconfig({ files: [plane.kubeconfig] }), namespace });
+    await until("the first leads", () => copier.leads());
+    await using next = new RunningCopier({ identity: kubeconfig({ files: [plane.kubeconfig] }), namespace });
     await converged();
-    assert.deepEqual([next.leads, next.reconciles], [false, 0]);
+    assert.deepEqual([await next.leads(), await next.reconciles()], [false, 0]);
     const stoppedAt = performance.now();
     await copier[Symbol.asyncDispose]();
-    await until("the next leads", () => next.leads);
+    await until("the next leads", () => next.leads());
     assert.ok(performance.now() - stoppedAt < leaseMs / 2, "it did not wait for the Lease to run out");
     await put(namespace, "two");
     await converged();
-    assert.equal((await writes()) - next.conflicts, sources * 2);
+    assert.equal((await writes()) - (await next.conflicts()), sources * 2);
+  });
+
+  it("warns of an object that has a copy's name and is somebody else's, and leaves it alone", async () => {
+    const { namespace, copier, converged } = await start();
+    await using _ = copier;
+    await converged();
+    await server.create(configMaps, { metadata: { namespace, name: "taken-copy" }, data: { text: "theirs" } });
+    await server.create(configMaps, makeSource(namespace, "taken", { text: "ours" }));
+    await until("a warning", () => copier.warned.length > 0);
+    assert.deepEqual((await server.get(configMaps, { namespace, name: "taken-copy" })).data, { text: "theirs" });
+  });
+
+  it("is a program: ready with its caches, with metrics, and after SIGTERM gone, its Lease released", async () => {
+    const namespace = await makeNamespace(server);
+    await put(namespace, "one");
+    const main = fileURLToPath(new URL("example/main.ts", import.meta.url));
+    const args = ["--kubeconfig", plane.kubeconfig, "--namespace", namespace, "--port", "0"];
+    const program = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const exit = once(program, "exit");
+    try {
+      const port = await portOf(program.stdout);
+      const ask = async (path: string) => await fetch(`http://127.0.0.1:${port}${path}`);
+      assert.equal((await ask("/healthz")).status, 200);
+      await until("it is ready", async () => (await ask("/readyz")).ok);
+      await until("all copies are right", () => isConverged(server, namespace), 60_000);
+      assert.match(await (await ask("/metrics")).text(), /^controller_runtime_reconcile_total\{.*"success"\} [1-9]/m);
+    } finally {
+      program.kill("SIGTERM");
+    }
+    assert.deepEqual(await exit, [0, null]);
+    const { spec } = await server.get(leaseResource, { namespace, name: "copier" });
+    assert.ok(spec instanceof Object && !("holderIdentity" in spec));
   });
 });
+
+const servesSchema = z.object({ address: z.object({ port: z.number() }).optional() });
+
+/** As its log says. */
+async function portOf(output: Readable): Promise<number> {
+  for await (const line of createInterface({ input: output })) {
+    const { address } = servesSchema.parse(JSON.parse(line));
+    if (address) return address.port;
+  }
+  throw new Error("the program ended before it served");
+}

@@ -11,7 +11,8 @@ import { TestClock } from "@copepod/kube/testing/clock";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { configMaps, makeNamespace } from "./support/follower.ts";
+import { configMaps } from "./example/copier.ts";
+import { makeNamespace } from "./support/follower.ts";
 
 describe("events on a real API server", { skip: await controlPlaneGate() }, () => {
   let plane: ControlPlane;

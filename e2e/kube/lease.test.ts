@@ -18,7 +18,8 @@ import type { z } from "zod";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import { until } from "../support/until.ts";
-import { configMaps, makeNamespace } from "./support/follower.ts";
+import { configMaps } from "./example/copier.ts";
+import { makeNamespace } from "./support/follower.ts";
 import { type Task, targets, termAnnotation, toldSchema } from "./support/lease-candidate.ts";
 
 const times: ElectionTimes = { leaseMs: 3_000, renewDeadlineMs: 2_000, retryMs: 300 };

@@ -38,14 +38,17 @@ export interface ObjectMeta {
   readonly managedFields?: readonly unknown[];
 }
 
+export interface HasMetadata {
+  readonly metadata: ObjectMeta;
+}
+
 /**
  * An object as raw JSON: unknown fields stay, dates are strings. What it holds beside the metadata is parsed by who reads it,
  * so that a field newer than this program survives a read and a write.
  */
-export interface KubeObject {
+export interface KubeObject extends HasMetadata {
   readonly apiVersion?: string;
   readonly kind?: string;
-  readonly metadata: ObjectMeta;
   readonly [field: string]: unknown;
 }
 

@@ -8,14 +8,7 @@ import { systemClock } from "@copepod/kube/clock";
 import { isExpired } from "@copepod/kube/errors";
 import type { KubeObject, Resource } from "@copepod/kube/object";
 import { until } from "../../support/until.ts";
-
-export const configMaps: Resource = {
-  group: "",
-  version: "v1",
-  kind: "ConfigMap",
-  plural: "configmaps",
-  namespaced: true,
-};
+import { configMaps } from "../example/copier.ts";
 
 const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
 

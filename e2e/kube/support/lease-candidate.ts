@@ -10,7 +10,7 @@ import { Fence } from "@copepod/kube/lease/fence";
 import type { Leadership } from "@copepod/kube/lease/leadership";
 import type { ElectionTimes } from "@copepod/kube/lease/options";
 import { z } from "zod";
-import { configMaps } from "./follower.ts";
+import { configMaps } from "../example/copier.ts";
 
 // A program that wants to lead, in a process of its own: a test pauses it in the middle of an act. It acts by writing its
 // name into two ConfigMaps in turn, and tells what happens to it, a line of JSON each.

@@ -5,7 +5,8 @@ import { ApiError } from "../errors.ts";
 import type { KubeObject } from "../object.ts";
 import { TestClock } from "../testing/clock.ts";
 import { Controller, type ControllerOptions, type Reconcile } from "./controller.ts";
-import { ownKey, sourceOf } from "./sources.ts";
+import { ownKey } from "./owners.ts";
+import { sourceOf } from "./sources.ts";
 import { HandCache, makeObject } from "./testing/objects.ts";
 
 const drainMs = 20_000;
@@ -166,6 +167,21 @@ describe("a controller", () => {
     await clock.elapse(100);
     assert.deepEqual(outcomes, ["requeue", "requeue", "success"]);
     assert.deepEqual(told, ["4 workers"]);
+    stop.abort();
+    await ran;
+  });
+
+  it("warns of a conflict that stays: a name that is somebody else's, say", async () => {
+    const { clock, cache, stop, ran, told, outcomes } = start(async () => {
+      throw new ApiError("it is there", { status: 409, reason: "AlreadyExists", causes: [] });
+    });
+    cache.sync(makeObject("a"));
+    await clock.elapse(9_000, 5);
+    assert.deepEqual(new Set(outcomes), new Set(["requeue"]));
+    assert.deepEqual(told, ["4 workers"]);
+    await clock.elapse(3_000, 5);
+    assert.equal(outcomes.at(-1), "error");
+    assert.match(told.at(-1) ?? "", /failed/);
     stop.abort();
     await ran;
   });

@@ -15,7 +15,8 @@ export interface ReconcileResult {
  * Makes the world match what the key's object wants. It reads the present state (of caches, never of an event), may find
  * that the object is gone, and may be called again at any time: after a failure, a restart, and for no reason. A cache may lag
  * behind this controller's own writes, so children get names that follow from what is wanted: making one twice is then a 409,
- * which brings the key back a little later, and nothing has to remember what it made.
+ * which brings the key back a little later, and nothing has to remember what it made. A name may be somebody else's for good:
+ * see `isControlledBy`.
  * @param signal aborts when its time is up, or when the program must not act any more
  */
 export type Reconcile = (key: string, signal: AbortSignal) => Promise<ReconcileResult | undefined>;
@@ -66,6 +67,8 @@ const defaultTimeoutMs = 60_000;
 const defaultResyncMs = 10 * 60 * 60_000;
 /** Controllers of many programs shall not look at everything at the same moment. */
 const resyncJitter = 0.2;
+/** A key may lose this often in a row, about ten seconds: by then no cache is behind, and what it wants may be taken for good. */
+const racesInARow = 11;
 /** An aborted reconcile gets this long to end. */
 const abortGraceMs = 5_000;
 
@@ -176,7 +179,7 @@ export class Controller {
     const { log, name } = this.#options;
     const retryInMs = this.#queue.retry(key, error instanceof ApiError ? error.retryAfterMs : 0);
     const fields = { err: error, controller: name, key, failures: this.#queue.failures(key), retryInMs };
-    if (isConflict(error) || isAlreadyExists(error) || codeOf(error) === "superseded") {
+    if (isRace(error) && fields.failures <= racesInARow) {
       log.debug(fields, "somebody else wrote first, or leads now, or the cache is behind; looks again");
       return "requeue";
     }
@@ -184,6 +187,10 @@ export class Controller {
     return "error";
   }
 }
+
+/** Which looking again cures as a rule. */
+const isRace = (error: unknown): boolean =>
+  isConflict(error) || isAlreadyExists(error) || codeOf(error) === "superseded";
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

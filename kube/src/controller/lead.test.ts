@@ -5,7 +5,8 @@ import { LeaseServer } from "../lease/testing/leases.ts";
 import { TestClock } from "../testing/clock.ts";
 import { Controller, type Reconcile } from "./controller.ts";
 import { lead } from "./lead.ts";
-import { ownKey, sourceOf } from "./sources.ts";
+import { ownKey } from "./owners.ts";
+import { sourceOf } from "./sources.ts";
 import { HandCache, makeObject } from "./testing/objects.ts";
 
 const lease = { namespace: "system", name: "the-lease" };
@@ -17,10 +18,19 @@ function start(reconcile: Reconcile) {
   const cache = new HandCache();
   cache.sync(makeObject("a"));
   const stop = new AbortController();
+  const followed: string[] = [];
+  const reflectors = {
+    run: async (signal: AbortSignal) => {
+      followed.push("begins");
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      followed.push(`ends, the Lease held by ${server.lease && server.spec.holderIdentity}`);
+    },
+  };
   const random = () => 0.5;
   const client = server.client();
   const led = lead(
     {
+      reflectors,
       campaign: (signal) => campaign({ client, lease, identity: "me", clock, random, log: quiet }, signal),
       begin: () => [
         new Controller({
@@ -33,20 +43,22 @@ function start(reconcile: Reconcile) {
     stop.signal,
   );
   led.catch(() => undefined);
-  return { clock, server, client, stop, led };
+  return { clock, server, client, stop, led, followed };
 }
 
 describe("leading", () => {
   it("releases the Lease after the last reconcile has ended, and not before", async () => {
     const { promise, resolve } = Promise.withResolvers<undefined>();
-    const { clock, server, stop, led } = start(() => promise);
+    const { clock, server, stop, led, followed } = start(() => promise);
     await clock.elapse(100);
     stop.abort(new Error("stopped"));
     await clock.elapse(500);
     assert.equal(server.spec.holderIdentity, "me");
+    assert.deepEqual(followed, ["begins"], "what drains reads its caches");
     resolve(undefined);
     await led;
     assert.equal(server.spec.holderIdentity, null);
+    assert.deepEqual(followed, ["begins", "ends, the Lease held by null"]);
     assert.equal(clock.timers, 0);
   });
 
@@ -69,12 +81,12 @@ describe("leading", () => {
   });
 
   it("ends the campaign when it is stopped before it leads", async () => {
-    const { clock, client, stop, led } = start(async () => undefined);
+    const { clock, client, stop, led, followed } = start(async () => undefined);
     client.fault = "down";
     await clock.elapse(5_000, 100);
-    const reason = new Error("stopped");
-    stop.abort(reason);
-    await assert.rejects(led, reason);
+    stop.abort(new Error("stopped"));
+    await led;
+    assert.equal(followed.length, 2);
     assert.equal(clock.timers, 0);
   });
 });

@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ObjectMeta, Resource } from "../object.ts";
-import { isMoreThanStatus, ownerKey, ownKey, type SourceOptions, sourceOf } from "./sources.ts";
+import { controllingOwner, ownerKey, ownKey } from "./owners.ts";
+import { isMoreThanStatus, type SourceOptions, sourceOf } from "./sources.ts";
 import { HandCache, makeObject } from "./testing/objects.ts";
 
 const things: Resource = { group: "example.dev", version: "v1", kind: "Thing", plural: "things", namespaced: true };
-const ownedBy = (name: string, more: object = {}): ObjectMeta => ({
-  ownerReferences: [
-    { apiVersion: "example.dev/v1", kind: "Thing", name, uid: `uid-${name}`, controller: true, ...more },
-  ],
-});
+const ownedBy = (name: string): ObjectMeta => ({ ownerReferences: [controllingOwner(things, makeObject(name))] });
 
 function follow(options: SourceOptions<ReturnType<typeof makeObject>>) {
   const cache = new HandCache();
@@ -43,18 +40,6 @@ describe("a source of keys", () => {
     assert.deepEqual([...source.keys()], ["ns/second"]);
     cache.remove("child");
     assert.deepEqual(added.splice(0), ["ns/second"]);
-  });
-
-  it("takes only the controlling owner of the kind, in any version", () => {
-    const keysOf = ownerKey(things);
-    assert.deepEqual(keysOf(makeObject("c", ownedBy("o", { apiVersion: "example.dev/v2" }))), ["ns/o"]);
-    assert.deepEqual(keysOf(makeObject("c", ownedBy("o", { apiVersion: "other.dev/v1" }))), []);
-    assert.deepEqual(keysOf(makeObject("c", ownedBy("o", { controller: false }))), []);
-    assert.deepEqual(keysOf(makeObject("c", ownedBy("o", { kind: "Other" }))), []);
-    assert.deepEqual(keysOf(makeObject("c")), []);
-    const core = { ...things, group: "", kind: "ConfigMap" };
-    assert.deepEqual(ownerKey(core)(makeObject("c", ownedBy("o", { apiVersion: "v1", kind: "ConfigMap" }))), ["ns/o"]);
-    assert.deepEqual(ownerKey({ ...things, namespaced: false })(makeObject("c", ownedBy("o"))), ["o"]);
   });
 
   it("passes over changes that nobody asked for, but never over new, deleted and dying objects", () => {

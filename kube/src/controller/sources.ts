@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Cache, CacheChange } from "../cache/cache.ts";
-import { apiVersionOf, keyOf, type ObjectMeta, type Resource } from "../object.ts";
+import type { HasMetadata } from "../object.ts";
 
 /** Where a controller's keys come from. */
 export interface Source {
@@ -8,10 +8,6 @@ export interface Source {
   subscribe(add: (key: string) => void): () => void;
   /** All keys that the source knows of now. */
   keys(): Iterable<string>;
-}
-
-interface HasMetadata {
-  readonly metadata: ObjectMeta;
 }
 
 export interface SourceOptions<T> {
@@ -35,22 +31,6 @@ export function sourceOf<T>(cache: Cache<T>, { keysOf, when }: SourceOptions<T>)
   };
 }
 
-/** For the objects that a controller is there for. */
-export const ownKey = ({ metadata: { namespace, name } }: HasMetadata): string[] =>
-  name === undefined ? [] : [nameKey(namespace, name)];
-
-/** For children: the key of the controlling owner, when it is of this kind. Any version of the kind counts. */
-export function ownerKey(owner: Resource): (object: HasMetadata) => string[] {
-  const group = apiVersionOf({ group: owner.group, version: "" });
-  return ({ metadata: { namespace, ownerReferences = [] } }) => {
-    const found = ownerReferences.find(
-      ({ controller, kind, apiVersion }) =>
-        controller === true && kind === owner.kind && apiVersion.slice(0, apiVersion.lastIndexOf("/") + 1) === group,
-    );
-    return found ? [nameKey(owner.namespaced ? namespace : undefined, found.name)] : [];
-  };
-}
-
 /**
  * Whether something beside the status changed: its own writes of a status need not bring a controller back. What has no
  * generation (a ConfigMap) always counts as changed, and so does what is being deleted.
@@ -64,6 +44,3 @@ export function isMoreThanStatus({ metadata: a }: HasMetadata, { metadata: b }: 
     [a.ownerReferences, b.ownerReferences],
   ].some(([before, after]) => !isDeepStrictEqual(before, after));
 }
-
-const nameKey = (namespace: string | undefined, name: string): string =>
-  keyOf(namespace === undefined ? { name } : { namespace, name });
