@@ -22,6 +22,8 @@ export const fixture = (name: string): string => fileURLToPath(new URL(name, imp
 export const gate = (can: boolean, needs: string): string | false =>
   !can && process.env.COPEPOD_REQUIRE_CLUSTER !== "1" && needs;
 
+type CommandLine = readonly [program: string, args: readonly string[], env: NodeJS.ProcessEnv];
+
 export interface Answer {
   readonly code: number | null;
   readonly output: string;
@@ -59,7 +61,7 @@ export class Stage {
   }
 
   /** The command line of a verb of the tool, and the environment that it needs. */
-  words(verb: string, ...args: readonly string[]): readonly [program: string, args: string[], env: NodeJS.ProcessEnv] {
+  words(verb: string, ...args: readonly string[]): CommandLine {
     return [
       process.execPath,
       [main, verb, `--name=${this.name}`, ...args],
@@ -68,7 +70,7 @@ export class Stage {
   }
 
   async cluster(verb: string, ...args: readonly string[]): Promise<Answer> {
-    return await run(...this.words(verb, ...args));
+    return await run(this.words(verb, ...args), verb === "up" ? "tell" : undefined);
   }
 
   async up(): Promise<void> {
@@ -87,7 +89,7 @@ export class Stage {
       signal: new AbortController().signal,
     });
     const places = [`--kubeconfig=${join(this.folder, "kubeconfig")}`, `--cache-dir=${join(this.home, "kubectl")}`];
-    return await run(kubectl, [...places, ...args], process.env);
+    return await run([kubectl, [...places, ...args], process.env]);
   }
 
   async ask(...args: readonly string[]): Promise<string> {
@@ -134,8 +136,9 @@ export function outputOf({ code, output, complaint }: Answer): string {
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Answer> {
+async function run([program, args, env]: CommandLine, tell?: "tell"): Promise<Answer> {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
+  if (tell) child.stderr.pipe(process.stderr, { end: false });
   const [output, complaint, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code, output, complaint };
 }
