@@ -37,8 +37,8 @@ export const errorCatalogue = {
   },
   superseded: {
     status: 409,
-    meaning: "Another runner instance, pod or epoch holds the session now.",
-    cure: "The old runner exits; nothing else is to be done.",
+    meaning: "Another runner instance, pod or epoch holds the session now, or another process leads.",
+    cure: "The old one exits; nothing else is to be done.",
   },
   tooLarge: {
     status: 413,
