@@ -1,4 +1,4 @@
-import { type KeyFiles, type Pki, serviceAccountIssuer } from "../pki/pki.ts";
+import { type EtcdKeys, type KeyFiles, type Pki, serviceAccountIssuer } from "../pki/pki.ts";
 
 export type CommandLine = readonly [program: string, ...args: string[]];
 
@@ -8,12 +8,10 @@ export interface EtcdOptions {
   readonly host: string;
   readonly port: number;
   readonly peerPort: number;
-  readonly pki: Pki;
-  readonly keys: KeyFiles;
+  readonly keys: EtcdKeys;
 }
 
-/** Only who has a certificate of the authority gets in: whoever reads etcd reads all Secrets. */
-export const etcdCommand = ({ program, dataFolder, host, port, peerPort, pki, keys }: EtcdOptions): CommandLine => {
+export const etcdCommand = ({ program, dataFolder, host, port, peerPort, keys }: EtcdOptions): CommandLine => {
   const url = `https://${host}:${port}`;
   const peer = `https://${host}:${peerPort}`;
   return [
@@ -27,11 +25,11 @@ export const etcdCommand = ({ program, dataFolder, host, port, peerPort, pki, ke
     `--initial-cluster=main=${peer}`,
     `--cert-file=${keys.certificate}`,
     `--key-file=${keys.key}`,
-    `--trusted-ca-file=${pki.authorityFile}`,
+    `--trusted-ca-file=${keys.authorityFile}`,
     "--client-cert-auth",
     `--peer-cert-file=${keys.certificate}`,
     `--peer-key-file=${keys.key}`,
-    `--peer-trusted-ca-file=${pki.authorityFile}`,
+    `--peer-trusted-ca-file=${keys.authorityFile}`,
     "--peer-client-cert-auth",
     // Only a crash of the machine could lose what is not yet on the disk, and a test cluster is made anew then.
     "--unsafe-no-fsync",
@@ -45,7 +43,7 @@ export interface ApiServerOptions {
   readonly port: number;
   /** Such as `https://127.0.0.1:2379`. */
   readonly etcd: string;
-  readonly etcdKeys: KeyFiles;
+  readonly etcdKeys: EtcdKeys;
   readonly pki: Pki;
   readonly keys: KeyFiles;
   readonly auditPolicyFile: string;
@@ -60,7 +58,7 @@ export const apiServerCommand = (options: ApiServerOptions): CommandLine => [
   `--advertise-address=${options.host}`,
   `--secure-port=${options.port}`,
   `--etcd-servers=${options.etcd}`,
-  `--etcd-cafile=${options.pki.authorityFile}`,
+  `--etcd-cafile=${options.etcdKeys.authorityFile}`,
   `--etcd-certfile=${options.etcdKeys.certificate}`,
   `--etcd-keyfile=${options.etcdKeys.key}`,
   `--tls-cert-file=${options.keys.certificate}`,

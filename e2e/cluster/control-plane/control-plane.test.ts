@@ -4,12 +4,14 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { get } from "node:https";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { z } from "zod";
 import { controlPlaneGate, startControlPlane } from "../../support/control-plane.ts";
 import { until } from "../../support/until.ts";
 import { findProcess } from "../machine/processes.ts";
 import type { KeyPair } from "../pki/certificates.ts";
+import { adminRequest } from "../pki/pki.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
 const skip = await controlPlaneGate();
@@ -17,6 +19,7 @@ const path = "/api/v1/namespaces/default/configmaps";
 
 const listed = z.object({ metadata: z.object({ resourceVersion: z.string(), uid: z.string().default("") }) });
 const reviewed = z.object({ status: z.object({ user: z.object({ username: z.string().default("") }) }) });
+const portsFile = z.object({ etcd: z.int(), peer: z.int() });
 const auditLine = z.object({
   verb: z.string(),
   requestURI: z.string(),
@@ -109,6 +112,15 @@ describe("a control plane", { skip }, () => {
     assert.equal(await statusFor(plane, await plane.pki.issue({ commonName: "nobody-special" })), 403);
     const another = await plane.pki.issue({ commonName: "admin", organizations: ["system:masters"] });
     assert.equal(await statusFor(plane, another), 200);
+  });
+
+  it("lets no user past the API server into its database", async () => {
+    const { etcd, peer } = portsFile.parse(JSON.parse(await readFile(join(plane.folder, "ports.json"), "utf8")));
+    const { certificate: cert, key } = await plane.pki.issue(adminRequest);
+    for (const port of [etcd, peer]) {
+      const options = { rejectUnauthorized: false, cert, key, agent: false };
+      await assert.rejects(once(get(`https://127.0.0.1:${port}/version`, options), "response"), /alert/);
+    }
   });
 });
 

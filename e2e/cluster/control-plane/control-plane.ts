@@ -10,7 +10,7 @@ import { freePorts } from "../machine/ports.ts";
 import { findProcess, lastWords, startProcess, stopProcess } from "../machine/processes.ts";
 import { waitFor } from "../machine/wait.ts";
 import type { KeyPair } from "../pki/certificates.ts";
-import { adminRequest, type KeyFiles, Pki } from "../pki/pki.ts";
+import { adminRequest, type EtcdKeys, type KeptKeys, keepEtcdKeys, Pki } from "../pki/pki.ts";
 import { auditPolicy } from "./audit-policy.ts";
 import { aloneFlags, apiServerCommand, etcdCommand } from "./commands.ts";
 
@@ -54,11 +54,11 @@ export class ControlPlane implements AsyncDisposable {
   readonly pki: Pki;
   readonly #options: ControlPlaneOptions;
   readonly #ports: Ports;
-  readonly #admin: KeyPair;
+  readonly #keys: Keys;
 
   private constructor(
     options: ControlPlaneOptions,
-    { pki, ports, admin }: { readonly pki: Pki; readonly ports: Ports; readonly admin: KeyPair },
+    { pki, ports, keys }: { readonly pki: Pki; readonly ports: Ports; readonly keys: Keys },
   ) {
     this.folder = options.folder;
     this.kubeconfig = kubeconfigOf(options.folder);
@@ -67,24 +67,27 @@ export class ControlPlane implements AsyncDisposable {
     this.pki = pki;
     this.#options = options;
     this.#ports = ports;
-    this.#admin = admin;
+    this.#keys = keys;
   }
 
   /** Resolves when the API server is ready. Whatever runs already in the folder goes on. */
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
     await mkdir(options.folder, { recursive: true, mode: 0o700 });
-    const pki = await Pki.open(options.folder);
-    const { pair: admin } = await pki.keep(adminRequest);
-    const plane = new ControlPlane(options, { pki, admin, ports: await readPorts(options.folder) });
-    await pki.writeKubeconfig(plane.kubeconfig, { cluster: "copepod", server: plane.server, user: admin });
+    const pki = await Pki.open(join(options.folder, "pki"));
+    const keys = {
+      admin: await pki.keep(adminRequest),
+      server: await pki.keep(serverRequest),
+      etcd: await keepEtcdKeys(options.folder),
+    };
+    const plane = new ControlPlane(options, { pki, keys, ports: await readPorts(options.folder) });
+    await pki.writeKubeconfig(plane.kubeconfig, { cluster: "copepod", server: plane.server, user: keys.admin.pair });
     await plane.startApiServer();
     return plane;
   }
 
   /** On the same port, over the same data; etcd too when it does not run. Resolves when it is ready. */
   async startApiServer({ flags = [] }: { readonly flags?: readonly string[] } = {}): Promise<void> {
-    const keys = await this.#serverKeys();
-    await this.#startEtcd(keys);
+    await this.#startEtcd();
     if (!(await findProcess(this.folder, "kube-apiserver"))) {
       const auditPolicyFile = join(this.folder, "audit-policy.json");
       await writeWhole(auditPolicyFile, auditPolicy);
@@ -93,9 +96,9 @@ export class ControlPlane implements AsyncDisposable {
         host,
         port: this.#ports.apiServer,
         etcd: `https://${host}:${this.#ports.etcd}`,
-        etcdKeys: keys,
+        etcdKeys: this.#keys.etcd,
         pki: this.pki,
-        keys,
+        keys: this.#keys.server,
         auditPolicyFile,
         auditLog: this.auditLog,
         serviceRange,
@@ -128,7 +131,10 @@ export class ControlPlane implements AsyncDisposable {
 
   /** One call of the API server as its admin, for what a test needs beside the client that it tests. */
   async call(method: string, path: string, body?: unknown): Promise<Answer> {
-    return await this.#send(method, `${this.server}${path}`, body);
+    return await this.#send(
+      { ...this.#keys.admin.pair, authority: this.pki.authority },
+      { method, url: `${this.server}${path}`, body },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,20 +145,7 @@ export class ControlPlane implements AsyncDisposable {
     return this.#options.signal ?? new AbortController().signal;
   }
 
-  async #serverKeys(): Promise<KeyFiles> {
-    // Also what the API server shows to etcd, and etcd to itself.
-    const hosts = [
-      "localhost",
-      host,
-      "kubernetes",
-      "kubernetes.default",
-      "kubernetes.default.svc",
-      firstServiceAddress,
-    ];
-    return await this.pki.keep({ commonName: "kube-apiserver", hosts });
-  }
-
-  async #startEtcd(keys: KeyFiles): Promise<void> {
+  async #startEtcd(): Promise<void> {
     if (await findProcess(this.folder, "etcd")) return;
     const command = etcdCommand({
       program: this.#options.binaries.etcd,
@@ -160,8 +153,7 @@ export class ControlPlane implements AsyncDisposable {
       host,
       port: this.#ports.etcd,
       peerPort: this.#ports.peer,
-      pki: this.pki,
-      keys,
+      keys: this.#keys.etcd,
     });
     await startProcess({ folder: this.folder, name: "etcd", command, signal: this.#signal });
   }
@@ -182,21 +174,23 @@ export class ControlPlane implements AsyncDisposable {
     });
   }
 
+  /** A call of etcd. */
   async #post(url: string, body: unknown): Promise<unknown> {
-    const answer = await this.#send("POST", url, body);
+    const { etcd } = this.#keys;
+    const answer = await this.#send({ ...etcd.pair, authority: etcd.authority }, { method: "POST", url, body });
     if (answer.status === 200) return answer.body;
     throw new CopepodError("unavailable", `${url} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   }
 
-  async #send(method: string, url: string, body?: unknown): Promise<Answer> {
+  async #send({ authority, certificate, key }: Identity, { method, url, body }: Call): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const call = request(
       url,
       {
         method,
-        ca: this.pki.authority,
-        cert: this.#admin.certificate,
-        key: this.#admin.key,
+        ca: authority,
+        cert: certificate,
+        key,
         agent: false,
         signal: AbortSignal.timeout(callTimeoutMs),
         headers: body === undefined ? {} : { "content-type": "application/json" },
@@ -218,7 +212,26 @@ export class ControlPlane implements AsyncDisposable {
   }
 }
 
+interface Keys {
+  readonly admin: KeptKeys;
+  readonly server: KeptKeys;
+  readonly etcd: EtcdKeys;
+}
+
+interface Identity extends KeyPair {
+  /** PEM: who may have signed the server's certificate. */
+  readonly authority: string;
+}
+
+interface Call {
+  readonly method: string;
+  readonly url: string;
+  readonly body?: unknown;
+}
+
 const firstServiceAddress = "10.96.0.1";
+const serverNames = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+const serverRequest = { commonName: "kube-apiserver", hosts: [...serverNames, host, firstServiceAddress] };
 
 async function readPorts(folder: string): Promise<Ports> {
   const file = join(folder, "ports.json");

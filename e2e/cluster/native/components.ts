@@ -55,26 +55,28 @@ export const components = (spec: NodeSpec, files: NodeFiles): Readonly<Record<Co
   },
 });
 
-const etcd = ({ folder, programs }: NodeSpec, { pki, keys }: NodeFiles): Component => ({
+const etcd = ({ folder, programs }: NodeSpec, { etcdKeys }: NodeFiles): Component => ({
   command: etcdCommand({
     program: programs.etcd,
     dataFolder: join(nodeFolderOf(folder), "etcd"),
     host: "127.0.0.1",
     port: ports.etcd,
     peerPort: ports.etcdPeer,
-    pki,
-    keys: keys.etcd,
+    keys: etcdKeys,
   }),
-  probe: () => answers(`https://127.0.0.1:${ports.etcd}/health`, keys.etcd),
+  probe: () => answers(`https://127.0.0.1:${ports.etcd}/health`, etcdKeys),
 });
 
-const apiServer = ({ folder, programs, apiPort }: NodeSpec, { pki, keys, auditPolicy }: NodeFiles): Component => ({
+const apiServer = (
+  { folder, programs, apiPort }: NodeSpec,
+  { pki, keys, etcdKeys, auditPolicy }: NodeFiles,
+): Component => ({
   command: apiServerCommand({
     program: programs["kube-apiserver"],
     host: network.node,
     port: apiPort,
     etcd: `https://127.0.0.1:${ports.etcd}`,
-    etcdKeys: keys.etcd,
+    etcdKeys,
     pki,
     keys: keys.apiServer,
     auditPolicyFile: auditPolicy,

@@ -7,7 +7,7 @@ import { pauseImage } from "../images/standard.ts";
 import { cgroupOf } from "../machine/cgroups.ts";
 import { writeWhole } from "../machine/files.ts";
 import type { CertificateRequest } from "../pki/certificates.ts";
-import { adminRequest, type KeyFiles, Pki } from "../pki/pki.ts";
+import { adminRequest, type EtcdKeys, type KeyFiles, keepEtcdKeys, Pki } from "../pki/pki.ts";
 import { cniConfig, containerdConfig, kubeletConfig, network, nodeFolders } from "./config.ts";
 import { type NodeSpec, nodeFolderOf } from "./spec.ts";
 
@@ -16,8 +16,9 @@ type KubeconfigUser = "kubelet" | "kube-controller-manager" | "kube-scheduler" |
 /** What the node's programs are given: paths of files. */
 export interface NodeFiles {
   readonly pki: Pki;
-  /** Of both servers of the control plane, and of the API server as a client. */
-  readonly keys: Readonly<Record<"etcd" | "apiServer" | "admin", KeyFiles>>;
+  /** Of the API server, and of it as a client of the kubelet. */
+  readonly keys: Readonly<Record<"apiServer" | "admin", KeyFiles>>;
+  readonly etcdKeys: EtcdKeys;
   readonly kubeconfigs: Readonly<Record<KubeconfigUser | "admin", string>>;
   readonly auditPolicy: string;
   readonly containerd: string;
@@ -26,7 +27,7 @@ export interface NodeFiles {
 
 /** Writes them anew, so that they fit the code that reads them; only certificates and keys stay as they were. */
 export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSpec): Promise<NodeFiles> {
-  const pki = await Pki.open(folder);
+  const pki = await Pki.open(join(folder, "pki"));
   const server = `https://127.0.0.1:${apiPort}`;
   const etc = join(nodeFolderOf(folder), "etc");
   await mkdir(etc, { recursive: true });
@@ -50,6 +51,7 @@ export async function writeNodeFiles({ name, folder, apiPort, programs }: NodeSp
   return {
     pki,
     keys,
+    etcdKeys: await keepEtcdKeys(folder),
     kubeconfigs: {
       admin: kubeconfigOf(folder),
       kubelet: await kubeconfig("kubelet", { commonName: `system:node:${name}`, organizations: ["system:nodes"] }),
@@ -68,7 +70,6 @@ async function keepKeys(pki: Pki) {
   const hosts = ["127.0.0.1", "localhost"];
   const service = ["", ".default", ".default.svc", `.default.svc.${network.domain}`].map((rest) => `kubernetes${rest}`);
   return {
-    etcd: await pki.keep({ commonName: "etcd", hosts }),
     apiServer: await pki.keep({
       commonName: "kube-apiserver",
       hosts: [...hosts, network.node, network.firstService, ...service],

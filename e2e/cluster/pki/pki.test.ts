@@ -7,11 +7,13 @@ import { after, before, describe, it } from "node:test";
 import { Pki } from "./pki.ts";
 
 describe("the keys of a cluster", () => {
+  let home: string;
   let folder: string;
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "pki-"));
+    home = await mkdtemp(join(tmpdir(), "pki-"));
+    folder = join(home, "pki");
   });
-  after(async () => await rm(folder, { recursive: true }));
+  after(async () => await rm(home, { recursive: true }));
 
   it("are those of the earlier start, and nobody else can read them", async () => {
     const first = await Pki.open(folder);
@@ -20,7 +22,7 @@ describe("the keys of a cluster", () => {
     assert.equal(again.authority, first.authority);
     assert.deepEqual(await again.keep({ commonName: "ann" }), made);
     assert.equal((await stat(made.key)).mode & 0o777, 0o600);
-    assert.equal((await stat(join(folder, "pki"))).mode & 0o777, 0o700);
+    assert.equal((await stat(folder)).mode & 0o777, 0o700);
   });
 
   it("are made anew for another request, before they end, and where half of a pair is of another one", async () => {
@@ -36,7 +38,7 @@ describe("the keys of a cluster", () => {
 
   it("are of the authority that is there", async () => {
     const before = await (await Pki.open(folder)).keep({ commonName: "ann" });
-    await rm(join(folder, "pki", "ca.key"));
+    await rm(join(folder, "ca.key"));
     const pki = await Pki.open(folder);
     const after = await pki.keep({ commonName: "ann" });
     assert.notEqual(after.pair.certificate, before.pair.certificate);

@@ -17,6 +17,11 @@ export interface KeyFiles {
   readonly key: string;
 }
 
+export interface KeptKeys extends KeyFiles {
+  /** What is in the files. */
+  readonly pair: KeyPair;
+}
+
 export interface ServiceAccount {
   readonly namespace: string;
   readonly name: string;
@@ -24,59 +29,35 @@ export interface ServiceAccount {
   readonly uid: string;
 }
 
-/** Keys and certificates of one cluster, in `pki/` of its folder. What was made for an earlier start is used again. */
-export class Pki {
+/** A certificate authority and what it has issued, in a folder of their own. What was made for an earlier start is used again. */
+export class Authority {
   readonly #folder: string;
-  readonly #authority: KeyPair;
-  readonly #signingKey: string;
+  readonly #pair: KeyPair;
 
-  private constructor(folder: string, authority: KeyPair, signingKey: string) {
+  protected constructor(folder: string, pair: KeyPair) {
     this.#folder = folder;
-    this.#authority = authority;
-    this.#signingKey = signingKey;
+    this.#pair = pair;
   }
 
-  /** Makes the keys, or loads those of an earlier start. */
-  static async open(clusterFolder: string): Promise<Pki> {
-    const folder = join(clusterFolder, "pki");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const authority = await readPair(filesOf(folder, "ca"));
-    const signingKey = await readIfThere(join(folder, "service-accounts.key"));
-    if (authority && signingKey !== undefined) return new Pki(folder, authority, signingKey);
-    const created = await createAuthority("copepod test cluster");
-    const keys = generateKeyPairSync("ec", {
-      namedCurve: "P-256",
-      publicKeyEncoding: { type: "spki", format: "pem" },
-      privateKeyEncoding: { type: "pkcs8", format: "pem" },
-    });
-    await writePair(filesOf(folder, "ca"), created);
-    await writeWhole(join(folder, "service-accounts.pub"), keys.publicKey);
-    await writeWhole(join(folder, "service-accounts.key"), keys.privateKey);
-    return new Pki(folder, created, keys.privateKey);
+  static async open(folder: string): Promise<Authority> {
+    return new Authority(folder, await openPair(folder));
   }
 
   get authorityFile(): string {
     return filesOf(this.#folder, "ca").certificate;
   }
 
-  get serviceAccounts(): { readonly publicKey: string; readonly privateKey: string } {
-    return {
-      publicKey: join(this.#folder, "service-accounts.pub"),
-      privateKey: join(this.#folder, "service-accounts.key"),
-    };
-  }
-
   /** PEM of the authority's certificate. */
   get authority(): string {
-    return this.#authority.certificate;
+    return this.#pair.certificate;
   }
 
   async issue(request: CertificateRequest): Promise<KeyPair> {
-    return await issueCertificate(this.#authority, request);
+    return await issueCertificate(this.#pair, request);
   }
 
   /** A certificate and its key in files: issued now, or for the same request at an earlier start. */
-  async keep(request: CertificateRequest): Promise<KeyFiles & { readonly pair: KeyPair }> {
+  async keep(request: CertificateRequest): Promise<KeptKeys> {
     const hash = createHash("sha256").update(JSON.stringify(request)).digest("hex").slice(0, 8);
     const files = filesOf(this.#folder, `${request.commonName}-${hash}`);
     const kept = await readPair(files);
@@ -84,6 +65,42 @@ export class Pki {
     const pair = await this.issue(request);
     await writePair(files, pair);
     return { ...files, pair };
+  }
+
+  #isGood({ certificate, key }: KeyPair): boolean {
+    const kept = new X509Certificate(certificate);
+    return (
+      kept.validToDate.getTime() - Date.now() > renewBeforeMs &&
+      kept.checkPrivateKey(createPrivateKey(key)) &&
+      kept.verify(new X509Certificate(this.authority).publicKey)
+    );
+  }
+}
+
+/** What a cluster knows its users by. */
+export class Pki extends Authority {
+  readonly serviceAccounts: { readonly publicKey: string; readonly privateKey: string };
+  readonly #signingKey: string;
+
+  private constructor(folder: string, pair: KeyPair, signingKey: string) {
+    super(folder, pair);
+    this.serviceAccounts = serviceAccountFiles(folder);
+    this.#signingKey = signingKey;
+  }
+
+  static override async open(folder: string): Promise<Pki> {
+    const pair = await openPair(folder);
+    const files = serviceAccountFiles(folder);
+    const kept = await readIfThere(files.privateKey);
+    if (kept !== undefined) return new Pki(folder, pair, kept);
+    const keys = generateKeyPairSync("ec", {
+      namedCurve: "P-256",
+      publicKeyEncoding: { type: "spki", format: "pem" },
+      privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    });
+    await writeWhole(files.publicKey, keys.publicKey);
+    await writeWhole(files.privateKey, keys.privateKey);
+    return new Pki(folder, pair, keys.privateKey);
   }
 
   async writeKubeconfig(file: string, options: Omit<KubeconfigOptions, "authority">): Promise<void> {
@@ -112,21 +129,43 @@ export class Pki {
     const signature = sign("sha256", Buffer.from(text), { key: this.#signingKey, dsaEncoding: "ieee-p1363" });
     return `${text}.${signature.toString("base64url")}`;
   }
-
-  #isGood({ certificate, key }: KeyPair): boolean {
-    const kept = new X509Certificate(certificate);
-    return (
-      kept.validToDate.getTime() - Date.now() > renewBeforeMs &&
-      kept.checkPrivateKey(createPrivateKey(key)) &&
-      kept.verify(new X509Certificate(this.authority).publicKey)
-    );
-  }
 }
 
 export const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local";
 
 /** The user who may do everything. */
 export const adminRequest: CertificateRequest = { commonName: "admin", organizations: ["system:masters"] };
+
+export interface EtcdKeys extends KeptKeys {
+  readonly authorityFile: string;
+  /** PEM. */
+  readonly authority: string;
+}
+
+/**
+ * Of etcd, and of the API server as its only client. The authority is another one than that of users: whoever gets into etcd
+ * reads all Secrets, and no RBAC is asked.
+ */
+export async function keepEtcdKeys(clusterFolder: string): Promise<EtcdKeys> {
+  const authority = await Authority.open(join(clusterFolder, "etcd-pki"));
+  const keys = await authority.keep({ commonName: "etcd", hosts: ["127.0.0.1", "localhost"] });
+  return { ...keys, authorityFile: authority.authorityFile, authority: authority.authority };
+}
+
+async function openPair(folder: string): Promise<KeyPair> {
+  const files = filesOf(folder, "ca");
+  const kept = await readPair(files);
+  if (kept) return kept;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const created = await createAuthority("copepod test cluster");
+  await writePair(files, created);
+  return created;
+}
+
+const serviceAccountFiles = (folder: string) => ({
+  publicKey: join(folder, "service-accounts.pub"),
+  privateKey: join(folder, "service-accounts.key"),
+});
 
 const filesOf = (folder: string, name: string): KeyFiles => ({
   certificate: join(folder, `${name}.crt`),
