@@ -21,8 +21,12 @@ type Expression = Selector["matchExpressions"][number];
 
 /** An empty selector matches everything. */
 export const isSelected = ({ matchLabels, matchExpressions }: Selector, labels: Labels): boolean =>
-  Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-  matchExpressions.every((expression) => holds(expression, labels[expression.key]));
+  Object.entries(matchLabels).every(([key, value]) => labelOf(labels, key) === value) &&
+  matchExpressions.every((expression) => holds(expression, labelOf(labels, expression.key)));
+
+/** Every object also has what JavaScript gives it, such as `constructor`. */
+const labelOf = (labels: Labels, key: string): string | undefined =>
+  Object.hasOwn(labels, key) ? labels[key] : undefined;
 
 function holds({ operator, values }: Expression, value: string | undefined): boolean {
   switch (operator) {

@@ -147,6 +147,21 @@ const peers: readonly Row[] = [
     drops: ["client -> web tcp/80", "stranger -> web tcp/80", "stranger -> db tcp/80"],
   },
   {
+    name: "a label is one that the object has, whatever its key",
+    policies: [
+      {
+        podSelector: { matchExpressions: [{ key: "valueOf", operator: "DoesNotExist" }] },
+        policyTypes: ["Ingress"],
+        ingress: [
+          { from: [{ podSelector: { matchExpressions: [{ key: "constructor", operator: "Exists" }] } }] },
+          { from: [app("db")], ports: [{ port: 80 }] },
+        ],
+      },
+    ],
+    passes: ["db -> web tcp/80"],
+    drops: ["client -> web tcp/80", "db -> web tcp/443"],
+  },
+  {
     name: "an ipBlock holds but for its exceptions, inwards",
     policies: [
       into({ from: [{ ipBlock: { cidr: "203.0.113.0/24", except: ["203.0.113.20/32", "203.0.113.16/28"] } }] }),
