@@ -3,9 +3,12 @@ export type IndexFunctions<T> = Readonly<Record<string, (value: T) => readonly s
 
 interface Index<T, E> {
   readonly valuesOf: (value: T) => readonly string[];
-  /** Arrays, not sets: an owner has one or two children, for which a set takes three times the memory. */
-  readonly buckets: Map<string, E[]>;
+  readonly buckets: Map<string, Bucket<E>>;
 }
+
+/** An owner has one or two children, for which a set takes three times the memory. Of thousands an array finds none fast. */
+type Bucket<E> = E[] | Set<E>;
+const largestArray = 64;
 
 /** Finds the entries of a store by what the index functions make of their values. */
 export class Indexes<T, E extends { readonly value: T }> {
@@ -18,7 +21,7 @@ export class Indexes<T, E extends { readonly value: T }> {
   }
 
   /** @throws RangeError when no such index was declared */
-  entries(name: string, value: string): readonly E[] {
+  entries(name: string, value: string): Iterable<E> {
     const index = this.#indexes.get(name);
     if (!index) throw new RangeError(`no index "${name}" was declared`);
     return index.buckets.get(value) ?? [];
@@ -34,9 +37,7 @@ export class Indexes<T, E extends { readonly value: T }> {
     let position = 0;
     for (const { buckets } of this.#indexes.values()) {
       for (const value of indexed[position++] ?? []) {
-        const bucket = buckets.get(value);
-        if (bucket) bucket.push(entry);
-        else buckets.set(value, [entry]);
+        put(buckets, value, entry);
       }
     }
   }
@@ -49,11 +50,17 @@ export class Indexes<T, E extends { readonly value: T }> {
   }
 }
 
-function take<E>(buckets: Map<string, E[]>, value: string, entry: E): void {
+function put<E>(buckets: Map<string, Bucket<E>>, value: string, entry: E): void {
   const bucket = buckets.get(value);
-  const at = bucket?.indexOf(entry) ?? -1;
-  if (!bucket || at < 0) return;
-  const last = bucket.pop();
-  if (bucket.length === 0) buckets.delete(value);
-  else if (last !== undefined && at < bucket.length) bucket[at] = last;
+  if (!bucket) buckets.set(value, [entry]);
+  else if (bucket instanceof Set) bucket.add(entry);
+  else if (bucket.length < largestArray) bucket.push(entry);
+  else buckets.set(value, new Set(bucket).add(entry));
+}
+
+function take<E>(buckets: Map<string, Bucket<E>>, value: string, entry: E): void {
+  const bucket = buckets.get(value);
+  if (bucket instanceof Set) bucket.delete(entry);
+  else if (bucket?.includes(entry)) bucket.splice(bucket.indexOf(entry), 1);
+  if (bucket && (bucket instanceof Set ? bucket.size : bucket.length) === 0) buckets.delete(value);
 }

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { WatchEvent, WatchOptions } from "../client/client.ts";
+import type { Resource } from "../object.ts";
+import { TestClock } from "../testing/clock.ts";
+import { Reflector } from "./reflector.ts";
 import { Rig } from "./testing/rig.ts";
-import { expired, refused, unavailable } from "./testing/server.ts";
+import { expired, refused, unavailable, widgets } from "./testing/server.ts";
 
 const noChange = new Error("cut");
 
@@ -32,6 +36,7 @@ describe("a reflector", () => {
     await rig.follow();
     rig.server.put("b");
     await rig.untilEqual();
+    rig.clock.pass(2_000);
     rig.server.endWatches();
     await rig.watching(2);
     rig.clock.pass(2_000);
@@ -102,6 +107,7 @@ describe("a reflector", () => {
     await rig.untilEqual(20);
     // 0.8 + 1.6 + 3.2 + 6 · 5
     assert.ok(Math.abs(rig.clock.monotonic() - 35_600) < 1_000, String(rig.clock.monotonic()));
+    rig.clock.pass(1_000);
     const before = rig.clock.monotonic();
     rig.server.endWatches({ error: unavailable() });
     await rig.watching(11, 10);
@@ -139,6 +145,48 @@ describe("a reflector", () => {
     const ends = rig.reports.filter(([what, report]) => what === "watched" && "short" in report && report.short);
     assert.equal(ends.length, 6);
   });
+
+  const hostile: Readonly<Record<string, () => AsyncGenerator<WatchEvent>>> = {
+    "with a bookmark": async function* () {
+      yield { type: "BOOKMARK", resourceVersion: "2" };
+    },
+    "with an event": async function* () {
+      yield { type: "MODIFIED", object: { metadata: { name: "a", resourceVersion: "1" } } };
+    },
+    "with a bookmark and a 410": async function* () {
+      yield { type: "BOOKMARK", resourceVersion: "2" };
+      throw expired();
+    },
+    "with an event without a version": async function* () {
+      yield { type: "MODIFIED", object: { metadata: { name: "a" } } };
+    },
+  };
+  for (const [what, events] of Object.entries(hostile)) {
+    it(`does not spin when the server ends every watch at once ${what}`, async () => {
+      const clock = new TestClock();
+      let calls = 0;
+      const client = {
+        list: async function* () {
+          calls += 1;
+          yield { items: [], resourceVersion: "1" };
+        },
+        watch: (_: Resource, { opened }: WatchOptions) => {
+          calls += 1;
+          opened?.();
+          return events();
+        },
+      };
+      const log = { debug: () => {}, info: () => {}, warn: () => {} };
+      const deps = { client, clock, random: () => 0.5, log };
+      const reflector = new Reflector({ resource: widgets, transform: (object) => object }, deps);
+      const stop = new AbortController();
+      const running = reflector.run(stop.signal);
+      await clock.elapse(60_000, 50);
+      stop.abort();
+      await running;
+      assert.ok(calls > 3 && calls < 30, `${calls} calls in a minute`);
+    });
+  }
 
   it("takes a quiet watch that stayed open for a minute as a server that serves", async () => {
     await using rig = new Rig();

@@ -119,7 +119,7 @@ export class Reflector<T> {
       this.#heard();
     };
     const options = { ...this.#scope, resourceVersion, timeoutSeconds, inactivityMs, opened, signal };
-    let isShort = false;
+    let openMs = 0;
     try {
       for await (const event of client.watch(resource, options)) {
         if (signal.aborted) return;
@@ -127,23 +127,28 @@ export class Reflector<T> {
         this.#takeEvent(event);
       }
     } finally {
-      isShort = this.#watchEnded(watch);
+      openMs = this.#watchEnded(watch);
     }
-    if (isShort) throw new CopepodError("clusterUnavailable", "the API server ended a watch at once");
+    if (openMs < shortWatchMs) throw new CopepodError("clusterUnavailable", "the API server ended a watch at once");
     this.#heard();
   }
 
-  #watchEnded({ startedAt, openedAt, items }: { startedAt: number; openedAt: number; items: number }): boolean {
+  /** @returns ms that the server held it open */
+  #watchEnded({ startedAt, openedAt, items }: { startedAt: number; openedAt: number; items: number }): number {
     const now = this.#deps.clock.monotonic();
-    if (now - openedAt >= steadyWatchMs) this.#retry.served();
+    const openMs = now - openedAt;
+    if (openMs >= (items > 0 ? shortWatchMs : steadyWatchMs)) this.#retry.served();
     const short = items === 0 && now - startedAt < shortWatchMs;
     this.#deps.observer?.watched({ name: this.name, seconds: (now - startedAt) / 1_000, items, short });
-    return short;
+    return openMs;
   }
 
   #takeEvent(event: WatchEvent): void {
-    this.#retry.served();
     this.#heard();
+    const resourceVersion = event.type === "BOOKMARK" ? event.resourceVersion : event.object.metadata.resourceVersion;
+    // Nothing could go on from it.
+    if (!resourceVersion)
+      throw new CopepodError("clusterUnavailable", "the API server sent an event without a version");
     switch (event.type) {
       case "ADDED":
       case "MODIFIED": {
@@ -155,10 +160,9 @@ export class Reflector<T> {
         this.#store.delete(keyOfObject(event.object));
         break;
       case "BOOKMARK":
-        this.#resourceVersion = event.resourceVersion;
-        return;
+        break;
     }
-    this.#resourceVersion = event.object.metadata.resourceVersion;
+    this.#resourceVersion = resourceVersion;
   }
 
   #takeListed(object: KubeObject, listed: Set<string>, changed: Staged<T>[]): void {
@@ -175,8 +179,8 @@ export class Reflector<T> {
     const { managedFields: _, ...metadata } = object.metadata;
     const stripped = { ...object, metadata };
     const key = keyOfObject(stripped);
-    this.#strings.shareIn(stripped);
     try {
+      this.#strings.shareIn(stripped);
       return this.#store.stage(key, metadata.resourceVersion, this.#settings.transform(stripped));
     } catch (err) {
       this.#threw("transform", { err, key });

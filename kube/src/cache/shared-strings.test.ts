@@ -19,6 +19,11 @@ describe("shared strings", () => {
     }
   });
 
+  it("are looked for in an object as deep as the API server takes", () => {
+    const deep: unknown = JSON.parse(`${'{"a":'.repeat(9_900)}1${"}".repeat(9_900)}`);
+    new SharedStrings().shareIn(deep);
+  });
+
   it("do not grow for ever", () => {
     const strings = new SharedStrings();
     for (let n = 0; n < 20_000; n++) strings.shareIn({ uid: `some-unique-value-${n}` });

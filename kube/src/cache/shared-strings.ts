@@ -1,4 +1,4 @@
-import { sharedStringLength, sharedStrings } from "./limits.ts";
+import { sharedStringDepth, sharedStringLength, sharedStrings } from "./limits.ts";
 
 /** Up to this length the JSON parser of V8 shares equal strings by itself. */
 const sharedByParserLength = 10;
@@ -15,23 +15,24 @@ export class SharedStrings {
   }
 
   /** Replaces the strings in a freshly parsed value, in place: a copy would cost the shape that the parser has given it. */
-  shareIn(value: unknown): void {
-    if (Array.isArray(value)) this.#shareInArray(value);
-    else if (isRecord(value)) this.#shareInRecord(value);
+  shareIn(value: unknown, depth = sharedStringDepth): void {
+    if (depth === 0) return;
+    if (Array.isArray(value)) this.#shareInArray(value, depth);
+    else if (isRecord(value)) this.#shareInRecord(value, depth);
   }
 
-  #shareInArray(array: unknown[]): void {
+  #shareInArray(array: unknown[], depth: number): void {
     for (const [index, item] of array.entries()) {
       if (typeof item === "string") array[index] = this.#shared(item);
-      else this.shareIn(item);
+      else this.shareIn(item, depth - 1);
     }
   }
 
-  #shareInRecord(record: Record<string, unknown>): void {
+  #shareInRecord(record: Record<string, unknown>, depth: number): void {
     for (const field in record) {
       const item = record[field];
       if (typeof item === "string") record[field] = this.#shared(item);
-      else this.shareIn(item);
+      else this.shareIn(item, depth - 1);
     }
   }
 

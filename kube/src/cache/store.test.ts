@@ -103,6 +103,25 @@ describe("a store", () => {
     assert.equal(errors.length, 3);
   });
 
+  it("tells of an async listener that rejects as of one that throws", async () => {
+    const { store, errors, put } = make();
+    const error = new Error("late");
+    const listener = (): unknown => Promise.reject(error);
+    store.subscribe(listener);
+    put("default/a", { node: "n1" });
+    await new Promise(setImmediate);
+    assert.deepEqual(errors, [error]);
+  });
+
+  it("finds thousands of objects under one value, and each of them when it moves", () => {
+    const { store, put } = make();
+    for (let n = 0; n < 1_000; n++) put(`default/${n}`, { node: "n1" });
+    for (let n = 0; n < 1_000; n += 2) put(`default/${n}`, { node: "n2" });
+    assert.deepEqual([store.byIndex("node", "n1").length, store.byIndex("node", "n2").length], [500, 500]);
+    store.replace(new Set(), []);
+    assert.deepEqual([store.byIndex("node", "n1"), store.byIndex("node", "n2")], [[], []]);
+  });
+
   it("is synced with the first list, even an empty one, and listeners come before those who wait", async () => {
     const { store, stage } = make();
     const order: string[] = [];

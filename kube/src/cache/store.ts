@@ -65,7 +65,7 @@ export class Store<T> implements Cache<T> {
   }
 
   byIndex(index: string, value: string): readonly T[] {
-    return this.#indexes.entries(index, value).map((entry) => entry.value);
+    return Array.from(this.#indexes.entries(index, value), (entry) => entry.value);
   }
 
   subscribe(listener: Listener<T>): () => void {
@@ -139,7 +139,9 @@ export class Store<T> implements Cache<T> {
   #tell(key: string, change: CacheChange<T>): void {
     for (const listener of this.#listeners) {
       try {
-        listener(key, change);
+        // The type lets an async function pass.
+        const returned: unknown = listener(key, change);
+        if (returned instanceof Promise) returned.catch(this.#onListenerError);
       } catch (error) {
         this.#onListenerError(error);
       }
