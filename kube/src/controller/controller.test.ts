@@ -111,6 +111,28 @@ describe("a controller", () => {
     assert.equal(clock.timers, 0);
   });
 
+  it("takes nothing in any more when a source fails", async () => {
+    let depth = () => 0;
+    const clock = new TestClock();
+    const controller = new Controller({
+      ...{ name: "things", reconcile: async () => undefined, clock, random: () => 0.5 },
+      log: { debug: () => {}, info: () => {}, warn: () => {} },
+      sources: [{ whenSynced: () => Promise.reject(new Error("ended")), subscribe: () => () => {}, keys: () => [] }],
+      observer: {
+        queue: {
+          follow: (look) => {
+            depth = () => look().depth;
+          },
+          ...{ added: () => {}, retried: () => {}, started: () => {}, finished: () => {} },
+        },
+        ...{ workers: () => {}, began: () => {}, timedOut: () => {}, ended: () => {} },
+      },
+    });
+    await assert.rejects(controller.run({ stop: new AbortController().signal, drainMs }), /ended/);
+    controller.enqueue("ns/a");
+    assert.equal(depth(), 0);
+  });
+
   it("works on several keys at once, never twice on one, and again on what changed meanwhile", async () => {
     const slow = new SlowReconcile();
     const { clock, cache, stop, ran, told } = start(slow.reconcile, { workers: 2 });

@@ -101,15 +101,16 @@ export class Controller {
     const { sources, clock } = this.#options;
     const ends = AbortSignal.any(lost ? [stop, lost] : [stop]);
     const unsubscribe = sources.map((source) => source.subscribe((key) => this.#queue.add(key)));
-    let workers: Promise<unknown> = Promise.resolve();
+    let [workers, shut]: Promise<unknown>[] = [];
     try {
       await this.#synced(ends);
       if (!ends.aborted) workers = this.#work(ends);
       await aborted(ends);
     } finally {
       for (const end of unsubscribe) end();
+      shut = this.#queue.shutDown();
     }
-    const drained = Promise.all([this.#queue.shutDown(), workers]).then(() => true);
+    const drained = Promise.all([shut, workers]).then(() => true);
     await endsWithin(drained, drainMs, clock, lost);
     for (const running of this.#running) running.abort(lost?.aborted ? lost.reason : stop.reason);
     return await endsWithin(drained, abortGraceMs, clock);

@@ -42,6 +42,20 @@ describe("delays", () => {
     assert.equal(clock.timers, 0);
   });
 
+  it("hold little of a key whose time changes for ever, and ring it all the same", () => {
+    const { clock, rung, delays } = start();
+    delays.add("other", 36_000_000);
+    for (let round = 0; round < 10_000; round++) {
+      delays.add("a", 36_000_000);
+      delays.add("a", 5);
+      clock.pass(5);
+    }
+    assert.ok(delays.size < 100, String(delays.size));
+    assert.equal(rung.length, 10_000);
+    clock.pass(36_000_000);
+    assert.deepEqual(rung.slice(10_000), ["other@36000000"]);
+  });
+
   it("wait on when a timer rings too early, as one does that was cut to the longest there is", () => {
     const clock = new TestClock();
     const longestMs = 1_000;

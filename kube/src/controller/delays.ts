@@ -6,6 +6,9 @@ interface Entry {
   readonly dueAt: number;
 }
 
+/** Beside as many as there are keys, so many stale entries may stand in the heap. */
+const staleEntries = 64;
+
 /** Keys that wait for their time: one heap, one timer. Of two times for one key the earlier counts. */
 export class Delays {
   readonly #clock: Clock;
@@ -21,8 +24,9 @@ export class Delays {
     this.#due = due;
   }
 
+  /** Entries that it holds, stale ones with them. */
   get size(): number {
-    return this.#times.size;
+    return this.#heap.length;
   }
 
   add(key: string, ms: number): void {
@@ -30,6 +34,7 @@ export class Delays {
     if (dueAt >= (this.#times.get(key) ?? Number.POSITIVE_INFINITY)) return;
     this.#times.set(key, dueAt);
     this.#push({ key, dueAt });
+    if (this.#heap.length > 2 * this.#times.size + staleEntries) this.#rebuild();
     this.#arm();
   }
 
@@ -62,6 +67,12 @@ export class Delays {
     }
     // A timer may fire early, or have been cut to the longest one there is.
     this.#arm();
+  }
+
+  /** In their order, which is a heap too. */
+  #rebuild(): void {
+    const entries = [...this.#times].map(([key, dueAt]) => ({ key, dueAt }));
+    this.#heap.splice(0, this.#heap.length, ...entries.sort((a, b) => a.dueAt - b.dueAt));
   }
 
   #push(entry: Entry): void {

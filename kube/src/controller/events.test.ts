@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { pause } from "../clock.ts";
 import { ApiError } from "../errors.ts";
 import type { KubeObject } from "../object.ts";
 import { TestClock } from "../testing/clock.ts";
@@ -11,7 +12,7 @@ const happening: Happening = {
   ...{ type: "Warning", reason: "NoRoom", action: "StartPod", note: "No node has room." },
 };
 
-function start() {
+function start({ slow = false, hangs = false } = {}) {
   const clock = new TestClock();
   const created: KubeObject[] = [];
   const patches: { name: string; patch: object }[] = [];
@@ -20,9 +21,12 @@ function start() {
   let id = 0;
   const recorder = new EventRecorder({
     client: {
-      create: async (_, object) => {
+      create: async (_, object, { timeoutMs = 0 } = {}) => {
         if (failing.create) throw new Error("no answer");
         created.push(object);
+        if (slow) await new Promise(setImmediate);
+        if (hangs) await pause(clock, timeoutMs, new AbortController().signal);
+        if (hangs) throw new Error("no answer");
         return object;
       },
       mergePatch: async (_, { name }, patch) => {
@@ -88,11 +92,13 @@ describe("events", () => {
     recorder.record(happening);
     recorder.record({ ...happening, note: "Still no node has room." });
     recorder.record({ ...happening, regarding: makeObject("a", { uid: "another life" }) });
+    // As of an object that was read of a list of names only.
+    for (const name of ["b", "c"]) recorder.record({ ...happening, regarding: { metadata: { name } } });
     recorder.record({ ...happening, reason: "Other" });
     recorder.record({ ...happening, type: "Normal" });
     recorder.record({ ...happening, action: "Other" });
     await recorder.close();
-    assert.equal(created.length, 5);
+    assert.equal(created.length, 7);
   });
 
   it("that have not repeated for an interval are forgotten, and new when they come again", async () => {
@@ -142,6 +148,21 @@ describe("events", () => {
     assert.equal(created.length, maxOpenEvents + 1);
   });
 
+  it("are written a few at a time: other calls have to get through", async () => {
+    const { recorder, created } = start({ slow: true });
+    for (let at = 0; at < 100; at += 1) recorder.record({ ...happening, regarding: makeObject(`o${at}`) });
+    assert.equal(created.length, 4);
+    await recorder.close();
+    assert.equal(created.length, 100);
+  });
+
+  it("are given up at the close when the API server takes none", async () => {
+    const { clock, recorder, created } = start({ hangs: true });
+    for (let at = 0; at < 100; at += 1) recorder.record({ ...happening, regarding: makeObject(`o${at}`) });
+    await clock.run(recorder.close(), 100);
+    assert.ok(created.length <= 8, String(created.length));
+  });
+
   it("have notes and names of a length that the API server takes", async () => {
     const { created, recorder } = start();
     const name = `${"a".repeat(199)}.${"b".repeat(50)}`;
@@ -149,5 +170,15 @@ describe("events", () => {
     await recorder.close();
     assert.equal(created[0]?.note, "x".repeat(1_023));
     assert.equal(created[0]?.metadata.name, `${"a".repeat(199)}.id1`);
+  });
+
+  it("have names of their own alphabet, whatever their object's is", async () => {
+    const { created, recorder } = start();
+    for (const name of ["system:Node-1", "a.:b", ":"]) recorder.record({ ...happening, regarding: makeObject(name) });
+    await recorder.close();
+    assert.deepEqual(
+      created.map(({ metadata }) => metadata.name),
+      ["system-node-1.id1", "a-b.id2", "event.id3"],
+    );
   });
 });

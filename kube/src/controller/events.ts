@@ -43,7 +43,9 @@ export const maxOpenEvents = 1_000;
 const maxNoteBytes = 1_024;
 /** An event's name is that of its object, cut to leave room for the id. */
 const maxNameStart = 200;
-const callTimeoutMs = 10_000;
+const writeTimeoutMs = 10_000;
+/** More at once would only make other calls of the client wait. */
+const parallelWrites = 4;
 
 interface OpenEvent {
   /** Undefined until the API server has it. */
@@ -63,6 +65,7 @@ interface OpenEvent {
 export class EventRecorder {
   readonly #options: EventOptions;
   readonly #open = new Map<string, OpenEvent>();
+  readonly #waiting: OpenEvent[] = [];
   readonly #writes = new Set<Promise<void>>();
   #cancelRound: (() => void) | undefined;
   #dropped = 0;
@@ -75,7 +78,8 @@ export class EventRecorder {
   record(happening: Happening): void {
     if (this.#isClosed) return;
     const { regarding, type, reason, action } = happening;
-    const key = JSON.stringify([regarding.metadata.uid, reason, type, action]);
+    const { uid, namespace, name } = regarding.metadata;
+    const key = JSON.stringify([uid, regarding.kind, namespace, name, reason, type, action]);
     const { clock } = this.#options;
     const open = this.#open.get(key);
     if (open) {
@@ -92,11 +96,13 @@ export class EventRecorder {
     this.#cancelRound ??= clock.after(eventIntervalMs, () => this.#round());
   }
 
-  /** Writes no more, and waits for the writes under way. */
+  /** Takes no more, and writes what waits, for as long as one write may take. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelRound?.();
-    await Promise.all(this.#writes);
+    const giveUp = this.#options.clock.after(writeTimeoutMs, () => this.#waiting.splice(0));
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+    giveUp();
   }
 
   /** Writes what has repeated, and forgets what has not. */
@@ -113,20 +119,31 @@ export class EventRecorder {
   }
 
   #write(event: OpenEvent): void {
-    event.countWritten = event.count;
     event.writtenAt = this.#options.clock.monotonic();
+    this.#waiting.push(event);
+    this.#writeNext();
+  }
+
+  #writeNext(): void {
+    if (this.#writes.size >= parallelWrites) return;
+    const event = this.#waiting.shift();
+    if (!event) return;
+    event.countWritten = event.count;
     const write = this.#send(event)
       .catch((err: unknown) =>
         this.#options.log.warn({ err, reason: event.happening.reason }, "an event was not written"),
       )
-      .finally(() => this.#writes.delete(write));
+      .finally(() => {
+        this.#writes.delete(write);
+        this.#writeNext();
+      });
     this.#writes.add(write);
   }
 
   async #send(event: OpenEvent): Promise<void> {
     const { client } = this.#options;
     const { name, namespace } = event.written?.metadata ?? {};
-    const call = { timeoutMs: callTimeoutMs };
+    const call = { timeoutMs: writeTimeoutMs };
     if (name !== undefined && namespace !== undefined) {
       const patched = await client
         .mergePatch(eventResource, { name, namespace }, { series: seriesOf(event) }, call)
@@ -144,7 +161,9 @@ export class EventRecorder {
     const { controller, instance, newId } = this.#options;
     const { regarding, type, reason, action, note } = event.happening;
     const { name = "", namespace, uid } = regarding.metadata;
-    const start = name.slice(0, maxNameStart).replace(/[^a-z0-9]+$/, "");
+    // Names of roles and the like may have what no Event's name may have.
+    const lower = name.toLowerCase().replace(/[^a-z0-9]*[^a-z0-9.-][^a-z0-9]*/g, "-");
+    const start = lower.slice(0, maxNameStart).replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "");
     return {
       apiVersion: "events.k8s.io/v1",
       kind: "Event",

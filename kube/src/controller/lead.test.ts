@@ -80,6 +80,42 @@ describe("leading", () => {
     assert.equal(server.spec.holderIdentity, "other");
   });
 
+  it("ends when one controller fails, and not before the others act no more", async () => {
+    const clock = new TestClock();
+    const server = new LeaseServer(clock);
+    const client = server.client();
+    const { promise: work, resolve: finish } = Promise.withResolvers<boolean>();
+    let isOver = false;
+    const led = lead(
+      {
+        reflectors: { run: async () => {} },
+        campaign: (signal) => campaign({ client, lease, identity: "me", clock, random: () => 0, log: quiet }, signal),
+        begin: () => [
+          { run: async () => Promise.reject(new Error("no cache")) },
+          {
+            run: async ({ stop }) => {
+              await new Promise((resolve) => stop.addEventListener("abort", resolve));
+              return await work;
+            },
+          },
+        ],
+        drainMs: 1_000,
+      },
+      new AbortController().signal,
+    );
+    const settled = led
+      .catch((error: unknown) => error)
+      .finally(() => {
+        isOver = true;
+      });
+    await clock.elapse(200);
+    assert.ok(!isOver);
+    finish(true);
+    const error = await settled;
+    assert.ok(error instanceof Error && error.message === "no cache");
+    assert.equal(clock.timers, 0);
+  });
+
   it("ends the campaign when it is stopped before it leads", async () => {
     const { clock, client, stop, led, followed } = start(async () => undefined);
     client.fault = "down";

@@ -19,7 +19,8 @@ export interface LeadOptions {
  * its time, with its caches, and only when nothing acts any more is the Lease released, so that the next leader begins at
  * once. If something still acts, the Lease runs out by itself. Then the caches end; the client is for the caller to close.
  * @returns resolves after a stop, also when it comes before this process leads
- * @throws CopepodError `superseded` when the leadership is lost; the program then exits and starts anew
+ * @throws CopepodError `superseded` when the leadership is lost, or what a controller throws; the program then exits and
+ *   starts anew
  */
 export async function lead({ reflectors, ...options }: LeadOptions, stop: AbortSignal): Promise<void> {
   const end = new AbortController();
@@ -38,11 +39,17 @@ async function leadOnce({ campaign, begin, drainMs }: Omit<LeadOptions, "reflect
   });
   if (!leadership) return;
   const lost = leadership.signal;
+  // One that fails stops the others: nothing may act any more once this has ended.
+  const failed = new AbortController();
+  const ends = { stop: AbortSignal.any([stop, failed.signal]), lost, drainMs };
   let drained = false;
   try {
-    const ended = await Promise.all(begin(leadership).map((controller) => controller.run({ stop, lost, drainMs })));
+    const runs = begin(leadership).map(async (controller) => await controller.run(ends));
+    for (const run of runs) run.catch((error: unknown) => failed.abort(error));
+    const ended = await Promise.allSettled(runs);
     lost.throwIfAborted();
-    drained = ended.every(Boolean);
+    failed.signal.throwIfAborted();
+    drained = ended.every((run) => run.status === "fulfilled" && run.value);
   } finally {
     if (drained) await leadership.release();
     else await leadership.abandon();

@@ -32,6 +32,15 @@ describe("the work queue", () => {
     assert.equal(queue.figures().depth, 0);
   });
 
+  it("takes a delay that is no number for none, and lets no other key suffer from it", async () => {
+    const { clock, queue } = start();
+    queue.addAfter("later", 1_000);
+    queue.addAfter("bad", Number.NaN);
+    assert.equal(await queue.take(), "bad");
+    clock.pass(1_000);
+    assert.equal(await queue.take(), "later");
+  });
+
   it("wakes workers that wait, in their turn", async () => {
     const { queue } = start();
     const both = Promise.all([queue.take(), queue.take()]);

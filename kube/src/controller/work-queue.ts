@@ -68,7 +68,8 @@ export class WorkQueue {
   /** Adds the key once `ms` have passed. Of several times for one key the earliest counts. */
   addAfter(key: string, ms: number): void {
     if (this.#isShut) return;
-    if (ms <= 0) this.add(key);
+    // Nonsense, such as a time that could not be read, is no reason to wait.
+    if (!(ms > 0)) this.add(key);
     else this.#delays.add(key, ms);
   }
 
