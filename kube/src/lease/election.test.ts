@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { TestClock } from "../testing/clock.ts";
 import { campaign } from "./election.ts";
 import type { Leadership } from "./leadership.ts";
+import { isEarlier } from "./lease-record.ts";
 import type { ElectionTimes } from "./options.ts";
 import { type Fault, LeaseServer } from "./testing/leases.ts";
 
@@ -207,6 +208,34 @@ describe("an election", () => {
     assert.ok((second.wonAt ?? 0) >= deletedAt + times.leaseMs - times.retryMs);
     assert.ok((second.leadership?.term ?? "") > before, "the count began anew, and the term grows all the same");
     await stop();
+  });
+
+  it("waits for a whole lease of its own when a person made that of the holder shorter", async () => {
+    const { clock, first, second, server, stop } = start();
+    await clock.elapse(5_000, 100);
+    first.client.fault = "down";
+    server.patch({}, { spec: { leaseDurationSeconds: 1 } });
+    for (let passed = 0; passed < 30_000; passed += 100) {
+      await clock.elapse(100, 100);
+      assert.ok(!first.leads || !second.leads, `two lead after ${passed} ms`);
+    }
+    assert.ok(second.leads);
+    await stop();
+  });
+
+  it("has another term when the Lease was deleted and made again within a second, and neither counts as the earlier", async () => {
+    const clock = new TestClock();
+    const server = new LeaseServer(clock);
+    const first = new Candidate(server, clock, "first");
+    await clock.elapse(100);
+    server.delete();
+    const second = new Candidate(server, clock, "second");
+    await clock.elapse(100);
+    const terms = [first, second].map(({ leadership }) => leadership?.term ?? "");
+    assert.equal(terms[0]?.slice(0, 20), terms[1]?.slice(0, 20), "of the same second");
+    assert.notEqual(terms[0], terms[1]);
+    for (const [one = "", other = ""] of [terms, terms.toReversed()]) assert.ok(!isEarlier(one, other));
+    await Promise.all([first.stop(), second.stop()]);
   });
 
   it("ends when another holder has written itself in", async () => {

@@ -66,7 +66,9 @@ class Candidate {
   #isHeld(): boolean {
     if (!this.#seen || this.#seen.record.holder === "") return false;
     // Also under our own name: nobody but a process before this one, or one by mistake beside it, can have written that.
-    return this.#options.clock.monotonic() - this.#seen.at < this.#seen.record.durationMs;
+    // A shorter time than ours may be a person's, of which the holder knows nothing.
+    const heldMs = Math.max(this.#seen.record.durationMs, this.#times.leaseMs);
+    return this.#options.clock.monotonic() - this.#seen.at < heldMs;
   }
 
   async #read(signal: AbortSignal): Promise<LeaseRecord | undefined> {

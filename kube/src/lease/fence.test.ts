@@ -8,7 +8,7 @@ import { leaseResource } from "./lease-record.ts";
 const read: KubeObject = { metadata: { namespace: "ns", name: "a", uid: "u", resourceVersion: "1" } };
 
 /** A client whose calls end only by their signal. */
-function start() {
+function start({ term = "1", confirm = async () => {} } = {}) {
   const calls: (CallOptions | undefined)[] = [];
   const hang = (options?: CallOptions): Promise<never> => {
     calls.push(options);
@@ -21,7 +21,7 @@ function start() {
       mergePatch: (...[, , , options]) => hang(options),
       delete: (_: Resource, __: object, options) => hang(options),
     },
-    leadership: { term: "1", signal: lost.signal, check: () => {}, confirm: async () => {} },
+    leadership: { term, signal: lost.signal, check: () => {}, confirm },
     annotation: "example.dev/term",
   });
   return { calls, lost, fence };
@@ -34,6 +34,28 @@ const writes: Readonly<Record<string, (fence: Fence, options: CallOptions) => Pr
 };
 
 describe("a fenced write", () => {
+  it("asks the Lease when its object carries a term that is not an earlier one", async () => {
+    const own = "2030-01-01T00:00:05Z/b/0000000001";
+    const asked: string[] = [];
+    for (const [term, isAsked] of [
+      [own, false],
+      ["2030-01-01T00:00:05Z/b/0000000000", false],
+      ["2030-01-01T00:00:04Z/z/0000000009", false],
+      ["2030-01-01T00:00:05Z/b/0000000002", true],
+      ["2030-01-01T00:00:06Z/a/0000000000", true],
+      // Of another Lease of the same second: before or after, nobody knows.
+      ["2030-01-01T00:00:05Z/a/0000000000", true],
+      ["what somebody wrote", true],
+    ] as const) {
+      asked.length = 0;
+      const { fence } = start({ term: own, confirm: async () => void asked.push(term) });
+      const annotations = { "example.dev/term": term };
+      void fence.mergePatch(leaseResource, { metadata: { ...read.metadata, annotations } }, {});
+      await new Promise(setImmediate);
+      assert.deepEqual(asked, isAsked ? [term] : [], term);
+    }
+  });
+
   for (const [name, write] of Object.entries(writes)) {
     it(`ends by the signal of its call, and with the leadership: ${name}`, async () => {
       const { calls, lost, fence } = start();

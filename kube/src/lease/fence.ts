@@ -1,6 +1,7 @@
 import type { CallOptions, DeleteOptions, KubeClient } from "../client/client.ts";
 import type { KubeObject, ObjectName, Resource } from "../object.ts";
 import type { Leadership } from "./leadership.ts";
+import { isEarlier } from "./lease-record.ts";
 
 /** A merge patch. What it says of annotations is kept. */
 export interface Patch {
@@ -73,11 +74,12 @@ export class Fence {
     await client.delete(resource, targetOf(read), this.#call(options));
   }
 
-  /** A later term on the object means that this leader is deposed, unless somebody made it up: the Lease decides. */
+  /** A term that is not an earlier one means that this leader is deposed, unless somebody made it up: the Lease decides. */
   async #admit({ metadata }: KubeObject): Promise<void> {
     const { leadership, annotation } = this.#options;
     const term = metadata.annotations?.[annotation];
-    if (term !== undefined && term > leadership.term) await leadership.confirm();
+    const isOther = term !== undefined && term !== leadership.term;
+    if (isOther && !isEarlier(term, leadership.term)) await leadership.confirm();
     leadership.check();
   }
 

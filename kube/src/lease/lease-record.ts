@@ -13,8 +13,9 @@ export const leaseResource: Resource = {
 /** A Lease as an election sees it. */
 export interface LeaseRecord {
   readonly resourceVersion: string;
-  /** By the API server's clock; part of the term. */
+  /** By the API server's clock, in whole seconds; part of the term, as the UID is. */
   readonly createdAt: string;
+  readonly uid: string;
   /** Empty when nobody holds it. */
   readonly holder: string;
   /** How long the holder asks to be waited for since it was last heard of. */
@@ -25,7 +26,7 @@ export interface LeaseRecord {
 }
 
 const leaseSchema = z.object({
-  metadata: z.object({ resourceVersion: z.string(), creationTimestamp: z.string() }),
+  metadata: z.object({ resourceVersion: z.string(), creationTimestamp: z.string(), uid: z.string() }),
   spec: z
     .object({
       holderIdentity: z.string().nullish(),
@@ -41,6 +42,7 @@ export function readLease(object: KubeObject): LeaseRecord {
   return {
     resourceVersion: metadata.resourceVersion,
     createdAt: metadata.creationTimestamp,
+    uid: metadata.uid,
     holder: spec?.holderIdentity ?? "",
     durationMs: (spec?.leaseDurationSeconds ?? 0) * 1_000,
     transitions: spec?.leaseTransitions ?? 0,
@@ -85,7 +87,17 @@ const transitionDigits = 10;
 
 /**
  * The number of a leadership: compared as text, the later one is greater, also when somebody deleted the Lease and its count
- * began anew (unless the API server's clock went back).
+ * began anew (unless the API server's clock went back). Of two Leases that were made in one second see `isEarlier`.
  */
-export const termOf = ({ createdAt, transitions }: Pick<LeaseRecord, "createdAt" | "transitions">): string =>
-  `${createdAt}/${String(transitions).padStart(transitionDigits, "0")}`;
+export const termOf = ({
+  createdAt,
+  uid,
+  transitions,
+}: Pick<LeaseRecord, "createdAt" | "uid" | "transitions">): string =>
+  `${createdAt}/${uid}/${String(transitions).padStart(transitionDigits, "0")}`;
+
+/** Whether a term is surely an earlier one. */
+export function isEarlier(term: string, than: string): boolean {
+  const [[createdAt, uid], [thanCreatedAt, thanUid]] = [term.split("/"), than.split("/")];
+  return term < than && (createdAt !== thanCreatedAt || uid === thanUid);
+}

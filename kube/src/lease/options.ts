@@ -23,6 +23,7 @@ export interface ElectionObserver {
 }
 
 export interface ElectionOptions {
+  /** One of its own: no other call may make a renewal wait, for the rate or for a connection. */
   readonly client: Pick<KubeClient, "get" | "create" | "mergePatch">;
   readonly lease: ObjectName;
   /** Of this process alone, such as the pod's name with something random; not reused after a restart. */

@@ -34,8 +34,8 @@ export class LeaseServer {
   create({ metadata, spec }: KubeObject): KubeObject {
     if (this.lease) throw new ApiError("it exists already", { status: 409, reason: "AlreadyExists", causes: [] });
     this.#created += 1;
-    const creationTimestamp = `2030-01-01T00:00:${String(this.#created).padStart(2, "0")}Z`;
-    return this.#put({ ...metadata, creationTimestamp }, spec);
+    const creationTimestamp = `${new Date(this.clock.now()).toISOString().slice(0, 19)}Z`;
+    return this.#put({ ...metadata, creationTimestamp, uid: `uid-${this.#created}` }, spec);
   }
 
   patch({ resourceVersion }: Pick<Target, "resourceVersion">, patch: object): KubeObject {
