@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,22 +28,5 @@ describe("the lock of a cluster", () => {
     assert.deepEqual(said, ["waiting: another process is busy with the cluster one"]);
     first[Symbol.dispose]();
     (await second)[Symbol.dispose]();
-  });
-
-  it("is free again when its holder was killed", async () => {
-    const file = join(root, "killed.lock");
-    const script = `
-      import { takeLock } from ${JSON.stringify(import.meta.resolve("./lock.ts"))};
-      globalThis.lock = await takeLock(process.argv[1], { say() {}, signal: new AbortController().signal, what: "it" });
-      console.log("locked");
-      setInterval(() => {}, 1_000);
-    `;
-    const holder = spawn(process.execPath, ["--input-type=module", "--eval", script, file], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    await once(holder.stdout, "data");
-    const waiting = takeLock(file, { say: () => {}, signal: never, what: "it" });
-    holder.kill("SIGKILL");
-    (await waiting)[Symbol.dispose]();
   });
 });

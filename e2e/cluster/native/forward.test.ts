@@ -5,7 +5,7 @@ import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { startProcess, stopProcess } from "../machine/processes.ts";
+import { startProcess } from "../machine/processes.ts";
 
 const { signal } = new AbortController();
 const module = new URL("forward.ts", import.meta.url).href;
@@ -21,7 +21,7 @@ async function listening(server: Server): Promise<number> {
 }
 
 describe("a listener that a process gets from who starts it", () => {
-  it("leads to a port of that process when who made it no longer listens, whatever comes between them", async () => {
+  it("leads to a port of that process when who made it no longer listens, whatever comes between them", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "forward-"));
     const echo = createServer((socket) => socket.pipe(socket));
     const inner = await listening(echo);
@@ -31,7 +31,9 @@ describe("a listener that a process gets from who starts it", () => {
     try {
       // As below the shell that is the first process of the node's namespaces.
       const command = ["/bin/sh", "-c", '"$@" & wait "$!"', "sh", ...node] as const;
-      await startProcess({ folder, name: "door", command, listener, signal });
+      const { pid } = await startProcess({ folder, name: "door", command, listener, signal });
+      // The shell and its child.
+      t.after(() => process.kill(-pid, "SIGKILL"));
       listener.close();
       const socket = connect(outer, "127.0.0.1");
       socket.write("there and back");
@@ -39,7 +41,6 @@ describe("a listener that a process gets from who starts it", () => {
       assert.equal(String(received), "there and back");
       socket.destroy();
     } finally {
-      await stopProcess(folder, "door");
       echo.close();
       await rm(folder, { recursive: true });
     }
