@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Binaries, BinaryName } from "./binaries/catalogue.ts";
-import type { PackageName } from "./machine/packages.ts";
+import type { PackageName, Packages } from "./machine/packages.ts";
 import type { Say } from "./machine/say.ts";
 
 /** What a provider makes a cluster with. */
@@ -15,7 +15,7 @@ export interface Cluster {
   /** Finds programs, or builds them. @throws CopepodError `notFound` that says what to install */
   binaries<Name extends BinaryName>(names: readonly Name[]): Promise<Binaries<Name>>;
   /** Makes sure that Debian packages are there. @throws CopepodError `notFound` that names the missing ones */
-  packages(names: readonly PackageName[]): Promise<void>;
+  packages<Name extends PackageName>(names: readonly Name[]): Promise<Packages<Name>>;
 }
 
 export interface Part {

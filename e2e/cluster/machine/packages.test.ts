@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -29,7 +29,7 @@ describe("Debian packages", () => {
   });
 
   it("that are there, by their programs, are not talked about", async () => {
-    await requirePackages(["runc"], options(true));
+    assert.deepEqual(await requirePackages(["runc"], options(true)), { runc: join(folder, "runc") });
     assert.deepEqual(said, []);
   });
 
@@ -44,22 +44,36 @@ describe("Debian packages", () => {
   it("of busybox are told apart: an image needs the one without libraries", {
     skip: !isLinux && "for Linux",
   }, async () => {
+    const withLibraries = join(folder, "first");
+    await mkdir(withLibraries);
+    await symlink(process.execPath, join(withLibraries, "busybox"));
+    const both = { ...options(false), folders: [withLibraries, folder] };
+    await assert.rejects(requirePackages(["busybox-static"], both), { code: "notFound" });
     await program("busybox");
-    await requirePackages(["busybox-static"], options(false));
-    await rm(join(folder, "busybox"));
-    await symlink(process.execPath, join(folder, "busybox"));
-    await assert.rejects(requirePackages(["busybox-static"], options(false)), { code: "notFound" });
+    assert.deepEqual(await requirePackages(["busybox-static"], both), { "busybox-static": join(folder, "busybox") });
   });
 
   it("that are missing are installed when it is wished, without questions", async () => {
     const calls = join(folder, "calls");
-    await program("apt-get", `echo "$DEBIAN_FRONTEND $@" >> ${calls}`);
-    await requirePackages(["runc", "nftables"], options(true));
+    await program(
+      "apt-get",
+      `echo "$DEBIAN_FRONTEND $@" >> ${calls}; /bin/cp ${join(folder, "runc")} ${join(folder, "nft")}`,
+    );
+    const found = await requirePackages(["runc", "nftables"], options(true));
+    assert.deepEqual(found, { runc: join(folder, "runc"), nftables: join(folder, "nft") });
     assert.equal(
       await readFile(calls, "utf8"),
       "noninteractive update -qq\nnoninteractive install -y -qq --no-install-recommends nftables\n",
     );
     assert.deepEqual(said, ["installing nftables"]);
+  });
+
+  it("that are installed where nobody looks are not taken for found", async () => {
+    await program("apt-get");
+    await assert.rejects(requirePackages(["nftables"], options(true)), {
+      code: "notFound",
+      message: /^nftables is installed, but nothing of it is on the PATH/,
+    });
   });
 
   it("that can't be installed end with the installer's last line", async () => {

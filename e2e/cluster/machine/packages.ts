@@ -8,7 +8,7 @@ import type { Say } from "./say.ts";
 
 /** Debian packages that clusters need beside the binaries, each with a program by which it is recognised. */
 const programOf = {
-  // The package `busybox` has a program of that name, too: see `hasLoader`.
+  // The package `busybox` has a program of that name, too: see `find`.
   "busybox-static": "busybox",
   debootstrap: "debootstrap",
   iptables: "iptables",
@@ -27,20 +27,33 @@ export interface PackageOptions {
   readonly signal: AbortSignal;
 }
 
+/** Path of each package's program. */
+export type Packages<Name extends PackageName = PackageName> = Readonly<Record<Name, string>>;
+
 /** @throws CopepodError `notFound` that names those that are missing and says how to install them */
-export async function requirePackages(
-  names: readonly PackageName[],
-  { install, folders, say, signal }: PackageOptions,
-): Promise<void> {
-  const missing = await missingPackages(names, folders);
-  if (missing.length === 0) return;
+export async function requirePackages<Name extends PackageName>(
+  names: readonly Name[],
+  options: PackageOptions,
+): Promise<Packages<Name>> {
+  const found = await findAll(names, options.folders);
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length === 0) return toPackages(names, found);
   const list = missing.join(" ");
-  if (!install) {
+  if (!options.install) {
     throw new CopepodError(
       "notFound",
       `missing Debian packages: ${list}; run this again with --install, or \`apt-get install ${list}\` as root`,
     );
   }
+  await installAll(missing, options);
+  return toPackages(names, await findAll(names, options.folders));
+}
+
+async function installAll(
+  names: readonly PackageName[],
+  { folders, say, signal }: Omit<PackageOptions, "install">,
+): Promise<void> {
+  const list = names.join(" ");
   say(`installing ${list}`);
   const aptGet = async (...args: readonly string[]) =>
     await promisify(execFile)("apt-get", args, {
@@ -49,25 +62,39 @@ export async function requirePackages(
     });
   try {
     await aptGet("update", "-qq");
-    await aptGet("install", "-y", "-qq", "--no-install-recommends", ...missing);
+    await aptGet("install", "-y", "-qq", "--no-install-recommends", ...names);
   } catch (cause) {
     signal.throwIfAborted();
     throw new CopepodError("unavailable", `installing ${list} failed: ${lastLine(cause)}`, { cause });
   }
 }
 
-async function missingPackages(
-  names: readonly PackageName[],
-  folders: readonly string[],
-): Promise<readonly PackageName[]> {
-  const looks = names.map(async (name) => ((await isThere(name, folders)) ? [] : [name]));
-  return (await Promise.all(looks)).flat();
+type Found = ReadonlyMap<PackageName, string>;
+
+async function findAll(names: readonly PackageName[], folders: readonly string[]): Promise<Found> {
+  const looks = names.map(async (name) => {
+    const path = await find(name, folders);
+    return path === undefined ? [] : [[name, path] as const];
+  });
+  return new Map((await Promise.all(looks)).flat());
 }
 
-async function isThere(name: PackageName, folders: readonly string[]): Promise<boolean> {
-  const path = await findExecutable(programOf[name], folders);
-  if (path === undefined) return false;
-  return name !== "busybox-static" || !(await hasLoader(path));
+async function find(name: PackageName, folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) {
+    const path = await findExecutable(programOf[name], [folder]);
+    if (path !== undefined && (name !== "busybox-static" || !(await hasLoader(path)))) return path;
+  }
+  return undefined;
+}
+
+function toPackages<Name extends PackageName>(names: readonly Name[], found: Found): Packages<Name>;
+function toPackages(names: readonly PackageName[], found: Found): Record<string, string> {
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length === 0) return Object.fromEntries(found);
+  throw new CopepodError(
+    "notFound",
+    `${missing.join(" ")} is installed, but nothing of it is on the PATH: put the folder of its programs there`,
+  );
 }
 
 /** Whether a program needs libraries, which an image without them would not have: its first page names who loads them. */

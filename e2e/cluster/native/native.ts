@@ -25,7 +25,6 @@ import {
 } from "./spec.ts";
 
 const readyTimeoutMs = 180_000;
-const busybox = "/bin/busybox";
 /** The node's own of these hide the machine's. */
 const hiddenFolders = ["/run", "/var/lib", "/var/log"];
 
@@ -146,7 +145,8 @@ const newMachine = [
 
 async function prepareMachine(cluster: Cluster): Promise<Omit<NodeSpec, "apiPort">> {
   const { name, folder } = cluster;
-  await cluster.packages(["runc", "nftables", "iproute2", "util-linux", "busybox-static"]);
+  const needed = ["runc", "nftables", "iproute2", "util-linux", "busybox-static"] as const;
+  const { "busybox-static": busybox } = await cluster.packages(needed);
   const { pause, ...programs } = await cluster.binaries([...programNames, "pause"]);
   const images = join(nodeFolderOf(folder), "images");
   return {

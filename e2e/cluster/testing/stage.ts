@@ -9,7 +9,9 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { findBinaries } from "../binaries/find.ts";
 import type { ProviderName } from "../cluster.ts";
+import { requirePackages } from "../machine/packages.ts";
 import { findProcess } from "../machine/processes.ts";
+import { programFolders } from "../machine/programs.ts";
 
 export const patienceMs = 60_000;
 /** How long nothing has to come before it counts as blocked; what passes needs a few milliseconds. */
@@ -17,6 +19,13 @@ const silenceSeconds = 2;
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 export const fixture = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** @throws CopepodError `notFound` that says what to install */
+export async function findBusybox(): Promise<string> {
+  const folders = programFolders(process.env.PATH);
+  const options = { install: false, folders, say: () => {}, signal: new AbortController().signal };
+  return (await requirePackages(["busybox-static"], options))["busybox-static"];
+}
 
 /** @returns why a cluster can't be tried here, for the `skip` of a test; with COPEPOD_REQUIRE_CLUSTER=1 it is tried anyway */
 export const gate = (can: boolean, needs: string): string | false =>

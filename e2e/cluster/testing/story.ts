@@ -6,7 +6,7 @@ import { until } from "../../support/until.ts";
 import { writeImageArchive } from "../images/archive.ts";
 import { writeBusyboxImage } from "../images/standard.ts";
 import { type Footprint, footprint, footprintKinds } from "./footprint.ts";
-import { fixture, outputOf, patienceMs, Stage, type StageOptions, webAddress } from "./stage.ts";
+import { findBusybox, fixture, outputOf, patienceMs, Stage, type StageOptions, webAddress } from "./stage.ts";
 
 export interface Cast extends StageOptions {
   readonly nodeOf: (cluster: string) => string;
@@ -73,7 +73,7 @@ function tellStart(stage: Stage, { nodeOf }: Cast): void {
 
 function tellPods(stage: Stage, { cannot }: Cast): void {
   it("runs a pod of two containers that share a folder of a volume, as Pod Security “restricted” has it", async () => {
-    outputOf(await stage.cluster("load", await writeBusyboxImage("/bin/busybox", stage.home)));
+    outputOf(await stage.cluster("load", await writeBusyboxImage(await findBusybox(), stage.home)));
     await stage.ask("apply", "-f", fixture("story.yaml"));
     for (const pod of ["web", "friend", "stranger"]) await stage.ready(pod);
     await until("the page is written", () => stage.readsPage("friend"), patienceMs);
@@ -110,7 +110,7 @@ function tellPods(stage: Stage, { cannot }: Cast): void {
   });
 
   it("runs an image that was loaded, and refuses what is none", async () => {
-    const files = { "/hello": fixture("hello.sh"), "/bin/sh": "/bin/busybox" };
+    const files = { "/hello": fixture("hello.sh"), "/bin/sh": await findBusybox() };
     const image = { name: "localhost/loaded", tag: "1", files, entrypoint: ["/bin/sh", "/hello"] };
     outputOf(await stage.cluster("load", await writeImageArchive(image, stage.home)));
     await stage.ask("apply", "-f", fixture("loaded-pod.yaml"));
