@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { writeImageArchive } from "./archive.ts";
@@ -28,7 +27,8 @@ export async function writePauseImage(binary: string, folder: string): Promise<s
  * @returns the path of the archive, in the folder
  */
 export async function writeBusyboxImage(binary: string, folder: string): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), "copepod-busybox-"));
+  await mkdir(folder, { recursive: true });
+  const root = await mkdtemp(join(folder, ".busybox-"));
   try {
     await Promise.all(["bin", "etc", "tmp"].map((name) => mkdir(join(root, name))));
     await chmod(join(root, "tmp"), 0o1777);
