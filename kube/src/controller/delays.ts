@@ -31,7 +31,7 @@ export class Delays {
 
   add(key: string, ms: number): void {
     const dueAt = this.#clock.monotonic() + ms;
-    if (dueAt >= (this.#times.get(key) ?? Number.POSITIVE_INFINITY)) return;
+    if (!(dueAt < (this.#times.get(key) ?? Number.POSITIVE_INFINITY))) return;
     this.#times.set(key, dueAt);
     this.#push({ key, dueAt });
     if (this.#heap.length > 2 * this.#times.size + staleEntries) this.#rebuild();
