@@ -12,7 +12,7 @@ const programs = ["etcd", "kube-apiserver"] as const;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 let found: Promise<Binaries<(typeof programs)[number]>> | undefined;
-const binaries = () =>
+export const controlPlaneBinaries = () =>
   (found ??= findBinaries(programs, { env: process.env, say, signal: new AbortController().signal }));
 
 /**
@@ -21,7 +21,7 @@ const binaries = () =>
  */
 export async function controlPlaneGate(): Promise<string | false> {
   try {
-    await binaries();
+    await controlPlaneBinaries();
     return false;
   } catch (error) {
     if (process.env.COPEPOD_REQUIRE_CLUSTER === "1" || !(error instanceof CopepodError)) throw error;
@@ -33,19 +33,30 @@ export async function controlPlaneGate(): Promise<string | false> {
 export async function startControlPlane(flags: readonly string[] = []): Promise<ControlPlane> {
   const folder = await mkdtemp(join(tmpdir(), "control-plane-"));
   startGuard(folder);
-  return await ControlPlane.start({ folder, binaries: await binaries(), flags });
+  return await ControlPlane.start({ folder, binaries: await controlPlaneBinaries(), flags });
 }
 
 /** Once this process is gone, however it went, its stdin is closed: then it ends what still runs and removes the folder. */
 function startGuard(folder: string): void {
-  const script = `
-cat > /dev/null
-for record in "$0"/processes/*; do
-  [ -e "$record" ] && read -r pid < "$record" && kill -9 "$pid"
-done
-rm -rf "$0"
-`;
-  const guard = spawn("/bin/sh", ["-c", script, folder], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  const removal = `
+    import { rm } from "node:fs/promises";
+    import { listProcesses, stopProcess } from ${JSON.stringify(import.meta.resolve("../cluster/machine/processes.ts"))};
+    const folder = process.argv[1];
+    for (const { name } of await listProcesses(folder)) await stopProcess(folder, name, { signal: "SIGKILL" });
+    await rm(folder, { recursive: true, force: true });
+  `;
+  // A shell waits: it takes less memory.
+  const words = [
+    "-c",
+    'cat > /dev/null; exec "$@"',
+    "sh",
+    process.execPath,
+    "--input-type=module",
+    "--eval",
+    removal,
+    folder,
+  ];
+  const guard = spawn("/bin/sh", words, { stdio: ["pipe", "ignore", "ignore"], detached: true });
   guard.unref();
   if (guard.stdin instanceof Socket) guard.stdin.unref();
 }

@@ -4,22 +4,24 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { get } from "node:https";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { z } from "zod";
-import { controlPlaneGate, startControlPlane } from "../../support/control-plane.ts";
+import { controlPlaneBinaries, controlPlaneGate, startControlPlane } from "../../support/control-plane.ts";
 import { until } from "../../support/until.ts";
+import { areFree } from "../machine/ports.ts";
 import { findProcess } from "../machine/processes.ts";
 import type { KeyPair } from "../pki/certificates.ts";
 import { adminRequest } from "../pki/pki.ts";
-import type { ControlPlane } from "./control-plane.ts";
+import { ControlPlane } from "./control-plane.ts";
 
 const skip = await controlPlaneGate();
 const path = "/api/v1/namespaces/default/configmaps";
 
 const listed = z.object({ metadata: z.object({ resourceVersion: z.string(), uid: z.string().default("") }) });
 const reviewed = z.object({ status: z.object({ user: z.object({ username: z.string().default("") }) }) });
-const portsFile = z.object({ etcd: z.int(), peer: z.int() });
+const portsFile = z.object({ etcd: z.int(), peer: z.int(), apiServer: z.int() });
 const auditLine = z.object({
   verb: z.string(),
   requestURI: z.string(),
@@ -122,6 +124,22 @@ describe("a control plane", { skip }, () => {
       await assert.rejects(once(get(`https://127.0.0.1:${port}/version`, options), "response"), /alert/);
     }
   });
+});
+
+it("a control plane goes on at other ports when somebody else has taken its own", { skip }, async (t) => {
+  await using first = await startControlPlane();
+  assert.equal((await first.call("POST", path, configMap("kept"))).status, 201);
+  await first.stop("SIGKILL");
+  const ports = portsFile.parse(JSON.parse(await readFile(join(first.folder, "ports.json"), "utf8")));
+  await until("the sockets are closed", () => areFree(Object.values(ports)));
+  for (const port of Object.values(ports)) {
+    const thief = createServer().listen(port, "127.0.0.1");
+    t.after(() => thief.close());
+    await once(thief, "listening");
+  }
+  await using second = await ControlPlane.start({ folder: first.folder, binaries: await controlPlaneBinaries() });
+  assert.notEqual(second.server, first.server);
+  assert.equal((await second.call("GET", `${path}/kept`)).status, 200);
 });
 
 it("two control planes are up side by side, and end without a trace of a process", { skip }, async () => {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Binaries } from "../binaries/catalogue.ts";
 import { kubeconfigOf } from "../cluster.ts";
 import { readIfThere, writeWhole } from "../machine/files.ts";
-import { freePorts } from "../machine/ports.ts";
+import { areFree, freePorts } from "../machine/ports.ts";
 import { findProcess, lastWords, startProcess, stopProcess } from "../machine/processes.ts";
 import { waitFor } from "../machine/wait.ts";
 import type { KeyPair } from "../pki/certificates.ts";
@@ -233,12 +233,18 @@ const firstServiceAddress = "10.96.0.1";
 const serverNames = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
 const serverRequest = { commonName: "kube-apiserver", hosts: [...serverNames, host, firstServiceAddress] };
 
+/** Those of an earlier start, but for what somebody else has taken since. */
 async function readPorts(folder: string): Promise<Ports> {
   const file = join(folder, "ports.json");
   const text = await readIfThere(file);
-  if (text !== undefined) return portsSchema.parse(JSON.parse(text));
   const [etcd = 0, peer = 0, apiServer = 0] = await freePorts(3);
   const ports = { etcd, peer, apiServer };
+  if (text !== undefined) {
+    const kept = portsSchema.parse(JSON.parse(text));
+    const [hasEtcd, hasServer] = [await findProcess(folder, "etcd"), await findProcess(folder, "kube-apiserver")];
+    if (hasEtcd || (await areFree([kept.etcd, kept.peer]))) Object.assign(ports, { etcd: kept.etcd, peer: kept.peer });
+    if (hasServer || (await areFree([kept.apiServer]))) ports.apiServer = kept.apiServer;
+  }
   await writeWhole(file, `${JSON.stringify(ports)}\n`);
   return ports;
 }
