@@ -22,7 +22,7 @@ export interface OwnerReference {
 export interface ObjectMeta {
   readonly name?: string;
   readonly generateName?: string;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly uid?: string;
   /** Opaque: compared for equality only. */
   readonly resourceVersion?: string;
@@ -54,7 +54,7 @@ export interface KubeObject extends HasMetadata {
 
 export interface ObjectName {
   /** Undefined for what has no namespace. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly name: string;
 }
 

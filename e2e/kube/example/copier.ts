@@ -10,7 +10,7 @@ import { sourceOf } from "@copepod/kube/controller/sources";
 import { campaign } from "@copepod/kube/lease/election";
 import { Fence } from "@copepod/kube/lease/fence";
 import type { Leadership } from "@copepod/kube/lease/leadership";
-import type { ElectionTimes } from "@copepod/kube/lease/options";
+import type { ElectionOptions, ElectionTimes } from "@copepod/kube/lease/options";
 import { type HealthCheck, readinessChecks } from "@copepod/kube/metrics/health";
 import { controllerMetrics, electionMetrics, reflectorMetrics } from "@copepod/kube/metrics/metrics";
 import { type KubeObject, keyOf, type Resource } from "@copepod/kube/object";
@@ -34,7 +34,9 @@ export const configMaps: Resource = {
 };
 
 export interface CopierParts extends Omit<ReflectorDeps, "client" | "observer"> {
-  readonly client: Pick<KubeClient, "get" | "list" | "watch" | "create" | "mergePatch" | "delete">;
+  readonly client: Pick<KubeClient, "list" | "watch" | "create" | "mergePatch" | "delete">;
+  /** For the Lease alone: see `ElectionOptions`. */
+  readonly leaseClient: ElectionOptions["client"];
   readonly registry: Registry;
   /** Where it works, and has its Lease. */
   readonly namespace: string;
@@ -49,11 +51,17 @@ export interface Copier {
   run(stop: AbortSignal): Promise<void>;
 }
 
-export function makeCopier({ registry, namespace, identity, times, ...tools }: CopierParts): Copier {
+export function makeCopier({ leaseClient, registry, namespace, identity, times, ...tools }: CopierParts): Copier {
   const reflectors = new Reflectors({ ...tools, observer: reflectorMetrics(registry) });
   const objects = reflectors.declare({ resource: configMaps, namespace, transform: (object) => object });
   const observers = { election: electionMetrics(registry)(name), controller: controllerMetrics(registry)(name) };
-  const election = { ...tools, lease: { namespace, name }, identity, observer: observers.election };
+  const election = {
+    ...tools,
+    client: leaseClient,
+    lease: { namespace, name },
+    identity,
+    observer: observers.election,
+  };
 
   const begin = (leadership: Leadership) => {
     const fence = new Fence({ client: tools.client, leadership, annotation: "example.dev/term" });

@@ -26,14 +26,12 @@ for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stop.abor
 
 const registry = new Registry();
 const tools = { clock: systemClock, random: Math.random };
-const client = createKubeClient({
-  identity: kubeconfig({ files: [values.kubeconfig] }),
-  userAgent: "copier/1",
-  observer: clientMetrics(registry),
-  ...tools,
-});
+const parts = { userAgent: "copier/1", observer: clientMetrics(registry), ...tools };
+const connect = () => createKubeClient({ identity: kubeconfig({ files: [values.kubeconfig] }), ...parts });
+// However busy the one is, the other renews the Lease in time.
+const [client, leaseClient] = [connect(), connect()];
 const { namespace } = values;
-const copier = makeCopier({ client, registry, namespace, identity: randomUUID(), log, ...tools });
+const copier = makeCopier({ client, leaseClient, registry, namespace, identity: randomUUID(), log, ...tools });
 
 const checksOf = { "/healthz": () => [], "/readyz": () => copier.readiness(stop.signal) };
 const server = createServer(async ({ url }, response) => {
@@ -48,10 +46,10 @@ server.listen(Number(values.port), () => log.info({ address: server.address() },
 try {
   await copier.run(stop.signal);
 } catch (error) {
-  log.error({ err: error }, "ends: somebody else leads");
+  log.error({ err: error }, "ends, and is to be started anew");
   process.exitCode = 1;
 } finally {
   server.close();
   server.closeAllConnections();
-  await client.close();
+  await Promise.all([client.close(), leaseClient.close()]);
 }

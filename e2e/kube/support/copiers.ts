@@ -5,7 +5,7 @@ import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { systemClock } from "@copepod/kube/clock";
 import type { ElectionTimes } from "@copepod/kube/lease/options";
-import type { KubeObject, Resource } from "@copepod/kube/object";
+import type { KubeObject } from "@copepod/kube/object";
 import { Registry } from "prom-client";
 import { z } from "zod";
 import { until } from "../../support/until.ts";
@@ -31,7 +31,7 @@ export interface RunningOptions {
 export class RunningCopier implements AsyncDisposable {
   readonly userAgent = "copier/1";
   readonly warned: string[] = [];
-  readonly #client: KubeClient;
+  readonly #clients: readonly KubeClient[];
   readonly #registry = new Registry();
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -39,10 +39,12 @@ export class RunningCopier implements AsyncDisposable {
   constructor({ identity, namespace, beforeWrite = () => {} }: RunningOptions) {
     const tools = { clock: systemClock, random: Math.random };
     const log = { debug: () => {}, info: () => {}, warn: (_: object, line: string) => void this.warned.push(line) };
-    this.#client = createKubeClient({ identity, userAgent: this.userAgent, ...tools });
-    const client = withHold(this.#client, beforeWrite);
+    const connect = () => createKubeClient({ identity, userAgent: this.userAgent, ...tools });
+    const [own, leaseClient] = [connect(), connect()];
+    this.#clients = [own, leaseClient];
+    const client = withHold(own, beforeWrite);
     const copier = makeCopier({
-      ...{ client, namespace, identity: randomUUID(), registry: this.#registry, times, log },
+      ...{ client, leaseClient, namespace, identity: randomUUID(), registry: this.#registry, times, log },
       ...tools,
     });
     this.#running = copier.run(this.#stop.signal);
@@ -74,25 +76,21 @@ export class RunningCopier implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("stopped"));
     await this.#running;
-    await this.#client.close();
+    await Promise.all(this.#clients.map((client) => client.close()));
   }
 }
 
 function withHold(client: KubeClient, beforeWrite: (copy: string) => void | Promise<void>): CopierParts["client"] {
-  const hold = async ({ plural }: Resource, { name = "" }: { readonly name?: string }): Promise<void> => {
-    if (plural === configMaps.plural) await beforeWrite(name);
-  };
   return {
-    get: (...call) => client.get(...call),
     list: (...call) => client.list(...call),
     watch: (...call) => client.watch(...call),
     delete: (...call) => client.delete(...call),
     create: async (...call) => {
-      await hold(call[0], call[1].metadata);
+      await beforeWrite(call[1].metadata.name ?? "");
       return await client.create(...call);
     },
     mergePatch: async (...call) => {
-      await hold(call[0], call[1]);
+      await beforeWrite(call[1].name);
       return await client.mergePatch(...call);
     },
   };

@@ -35,7 +35,11 @@ export interface ReflectorDeps {
   readonly observer?: ReflectorObserver;
 }
 
-/** Keeps a cache equal to what the API server has: one list, then watches, and a list again only when the server asks for it. */
+/**
+ * Keeps a cache equal to what the API server has: one list, then watches, and a list again only when the server asks for it.
+ * An etcd that was restored from a backup goes on with old versions, which no watch can tell from new ones: it has to be
+ * restored with `--bump-revision` and `--mark-compacted`, or the programs be started anew.
+ */
 export class Reflector<T> {
   readonly name: string;
   readonly #settings: ReflectorSettings<T>;
@@ -217,6 +221,4 @@ export class Reflector<T> {
   }
 }
 
-function keyOfObject({ metadata: { namespace, name = "" } }: KubeObject): string {
-  return keyOf(namespace === undefined ? { name } : { namespace, name });
-}
+const keyOfObject = ({ metadata: { namespace, name = "" } }: KubeObject): string => keyOf({ namespace, name });

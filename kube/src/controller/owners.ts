@@ -2,7 +2,7 @@ import { apiVersionOf, type HasMetadata, keyOf, type OwnerReference, type Resour
 
 /** For the objects that a controller is there for. */
 export const ownKey = ({ metadata: { namespace, name } }: HasMetadata): string[] =>
-  name === undefined ? [] : [nameKey(namespace, name)];
+  name === undefined ? [] : [keyOf({ namespace, name })];
 
 /** For children: the key of the controlling owner, when it is of this kind. Any version of the kind counts. */
 export function ownerKey(owner: Resource): (object: HasMetadata) => string[] {
@@ -12,7 +12,7 @@ export function ownerKey(owner: Resource): (object: HasMetadata) => string[] {
       ({ controller, kind, apiVersion }) =>
         controller === true && kind === owner.kind && apiVersion.slice(0, apiVersion.lastIndexOf("/") + 1) === group,
     );
-    return found ? [nameKey(owner.namespaced ? namespace : undefined, found.name)] : [];
+    return found ? [keyOf({ namespace: owner.namespaced ? namespace : undefined, name: found.name })] : [];
   };
 }
 
@@ -30,6 +30,3 @@ export const isControlledBy = (child: HasMetadata, owner: HasMetadata): boolean 
   (child.metadata.ownerReferences ?? []).some(
     ({ controller, uid }) => controller === true && uid === owner.metadata.uid,
   );
-
-const nameKey = (namespace: string | undefined, name: string): string =>
-  keyOf(namespace === undefined ? { name } : { namespace, name });

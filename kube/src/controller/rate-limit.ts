@@ -4,7 +4,7 @@ import { type Rate, TokenBucket } from "../token-bucket.ts";
 export interface RateLimits extends Rate {
   /** Wait of a key after its first failure, in ms; doubles with each further one. */
   readonly firstMs: number;
-  /** Longest wait of a key, in ms. */
+  /** Longest back-off of a key, in ms. */
   readonly maxMs: number;
 }
 

@@ -98,5 +98,5 @@ function targetOf({ metadata }: KubeObject): ObjectName & { uid: string; resourc
   const { namespace, name, uid, resourceVersion } = metadata;
   if (!name || !uid || !resourceVersion)
     throw new TypeError("a fenced write needs an object as the API server gave it");
-  return { ...(namespace === undefined ? {} : { namespace }), name, uid, resourceVersion };
+  return { namespace, name, uid, resourceVersion };
 }

@@ -79,7 +79,7 @@ export const releasedSpec = (now: number): object => ({
 export const newLease = ({ namespace, name }: ObjectName, spec: object): KubeObject => ({
   apiVersion: "coordination.k8s.io/v1",
   kind: "Lease",
-  metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+  metadata: { namespace, name },
   spec,
 });
 

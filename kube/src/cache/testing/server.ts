@@ -3,7 +3,7 @@ import type { KubeClient, ListOptions, Page, WatchEvent, WatchOptions } from "..
 import { ApiError } from "../../errors.ts";
 import type { KubeObject, Resource } from "../../object.ts";
 
-interface Happening {
+interface Change {
   readonly version: number;
   readonly type: "ADDED" | "MODIFIED" | "DELETED";
   readonly object: KubeObject;
@@ -41,7 +41,7 @@ export class TestServer implements Pick<KubeClient, "list" | "watch"> {
   /** Called before a page is handed out, with its number in the list. */
   onPage: (page: number) => void = () => undefined;
   readonly #objects = new Map<string, KubeObject>();
-  readonly #history: Happening[] = [];
+  readonly #history: Change[] = [];
   readonly #watchers = new Set<() => void>();
   #version = 0;
   #compactedTo = 0;
@@ -171,7 +171,7 @@ export class TestServer implements Pick<KubeClient, "list" | "watch"> {
     signal?.throwIfAborted();
   }
 
-  #happened(type: Happening["type"], object: KubeObject): void {
+  #happened(type: Change["type"], object: KubeObject): void {
     this.#history.push({ version: this.#version, type, object });
     this.#wake();
   }
