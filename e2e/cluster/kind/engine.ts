@@ -33,6 +33,8 @@ export interface Ground {
 /** kind would take another kind of engine when it finds one first. */
 export const chooseDocker = { KIND_EXPERIMENTAL_PROVIDER: "docker" } as const;
 
+const answerTimeoutMs = 10_000;
+
 /** Of Kubernetes 1.35 and built for the version of kind that we have pinned: from the notes of its release. */
 const officialImage = "kindest/node:v1.35.8@sha256:07b2536e30b803ed61d1677a79df6115f798ce64c80f9e22f6ed45afd09323c0";
 
@@ -53,10 +55,20 @@ export const machineGround: Ground = {
   image: async () => ({ name: officialImage, own: undefined }),
 };
 
-/** @returns false also where there is no client */
-export async function answers({ env }: Pick<Engine, "env">, signal: AbortSignal): Promise<boolean> {
-  return await run(["docker", "version"], { signal, env }).then(
-    () => true,
-    () => false,
-  );
+/**
+ * @param timeoutMs an engine that is stopped still takes connections
+ * @returns false also where there is no client
+ */
+export async function answers(
+  { env }: Pick<Engine, "env">,
+  signal: AbortSignal,
+  timeoutMs = answerTimeoutMs,
+): Promise<boolean> {
+  try {
+    await run(["docker", "version"], { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), env });
+    return true;
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
 }

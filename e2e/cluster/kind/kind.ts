@@ -21,7 +21,8 @@ export const kindProvider = (ground: Ground): Provider => ({
   async up(cluster) {
     const engine = await ground.start(cluster);
     const tools = await toolsOf(cluster, engine);
-    if (!(await isMade(cluster)) || !(await nodeState(cluster, engine))) await make(cluster, { ground, engine, tools });
+    const isMade = (await readMark(cluster)) === "made";
+    if (!isMade || !(await nodeState(cluster, engine))) await make(cluster, { ground, engine, tools });
     else await run(["docker", "start", nodeOf(cluster)], { signal: cluster.signal, env: engine.env });
     await tools.kind("export", "kubeconfig", ...nameOf(cluster), "--kubeconfig", kubeconfigOf(cluster.folder));
     await ground.publish?.(cluster, engine, await readPort(cluster));
@@ -34,7 +35,7 @@ export const kindProvider = (ground: Ground): Provider => ({
     if (engine) {
       const { kind } = await toolsOf(cluster, engine);
       await kind("delete", "cluster", ...nameOf(cluster), "--kubeconfig", kubeconfigOf(cluster.folder));
-    } else if (await isMade(cluster)) {
+    } else if ((await readMark(cluster)) !== undefined) {
       throw new CopepodError(
         "unavailable",
         `the node of ${cluster.name} is in a Docker engine that does not answer: start it`,
@@ -98,9 +99,15 @@ async function toolsOf(cluster: Cluster, { env, enter }: Engine): Promise<Tools>
   };
 }
 
-/** Written when the node is complete: one without it was given up on its way. */
-const markOf = ({ folder }: Cluster): string => join(folder, "kind-made");
-const isMade = async (cluster: Cluster): Promise<boolean> => (await readIfThere(markOf(cluster))) !== undefined;
+/** How far the node is: there is none before the first, and one that never got to the second was given up on its way. */
+type Mark = "begun" | "made";
+const markOf = ({ folder }: Cluster): string => join(folder, "kind-node");
+const mark = async (cluster: Cluster, as: Mark): Promise<void> => await writeWhole(markOf(cluster), as);
+
+async function readMark(cluster: Cluster): Promise<Mark | undefined> {
+  const text = await readIfThere(markOf(cluster));
+  return text === undefined || text === "made" ? text : "begun";
+}
 
 interface MakeOptions {
   readonly ground: Ground;
@@ -120,8 +127,9 @@ async function make(cluster: Cluster, { ground, engine, tools }: MakeOptions): P
   await writeWhole(join(auditFolder, auditFiles.policy), auditPolicy);
   await writeWhole(config, kindConfig({ auditFolder, ownImage: image.own }));
   const options = ["--image", image.name, "--config", config, "--wait", createWait];
+  await mark(cluster, "begun");
   await tools.kind("create", "cluster", ...nameOf(cluster), ...options, ...kubeconfig);
-  await writeWhole(markOf(cluster), "");
+  await mark(cluster, "made");
 }
 
 /** For each container, whether it is ready and since when it runs. */
@@ -157,7 +165,7 @@ async function nodeState(cluster: Cluster, { env }: Engine): Promise<string | un
 }
 
 async function partsOf(cluster: Cluster, engine: Engine | undefined): Promise<readonly Part[]> {
-  if (!engine) return (await isMade(cluster)) ? [{ name: "engine", state: "ended" }] : [];
+  if (!engine) return (await readMark(cluster)) === undefined ? [] : [{ name: "engine", state: "ended" }];
   const node = await nodeState(cluster, engine);
   const parts: Part[] = [{ name: "engine", state: "running" }];
   if (node === undefined) return parts;
