@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -72,6 +72,32 @@ describe("building programs from Go modules", { skip }, () => {
     const tagged = await build();
     assert.equal(new Set([first, changed, tagged]).size, 3);
     await assert.rejects(promisify(execFile)(join(changed, "one")), { code: 3 });
+  });
+
+  it("is done again when a program is gone or cut off, and says which folder that is in", async () => {
+    const folder = await build();
+    const whole = (await stat(join(folder, "one"))).size;
+    const damages = [() => rm(join(folder, "two")), () => truncate(join(folder, "tiny"), whole - 1)];
+    for (const damage of damages) {
+      await damage();
+      said.length = 0;
+      assert.equal(await build(), folder);
+      assert.equal(said[0], `what is in ${folder} is not whole: it is built again`);
+      for (const name of ["one", "two"])
+        assert.equal((await promisify(execFile)(join(folder, name))).stdout, `${name} v1\n`);
+    }
+    assert.deepEqual(await finished(), [basename(folder)]);
+  });
+
+  it("takes with it what was built of it long ago, and what was given up then", async () => {
+    const old = ["tiny-00000000000a", "tiny-00000000000b.draft", "tiny-other-00000000000c"];
+    for (const name of [...old, "tiny-00000000000d"]) await mkdir(join(options.cache, name), { recursive: true });
+    for (const name of old) await utimes(join(options.cache, name), 0, 0);
+    const folder = await build();
+    assert.deepEqual(
+      (await finished()).sort(),
+      [basename(folder), "tiny-00000000000d", "tiny-other-00000000000c"].sort(),
+    );
   });
 
   it("is done by one of several who want it at once", async () => {

@@ -2,8 +2,10 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { takeLock } from "../machine/lock.ts";
+import { prune } from "../machine/prune.ts";
 import type { Say } from "../machine/say.ts";
 import { runGo } from "./go.ts";
+import { isWhole, writeManifest } from "./manifest.ts";
 import { buildFlags, describeTool, finishedName, type ToolModule } from "./module.ts";
 
 const sayEveryMs = 5_000;
@@ -17,8 +19,8 @@ export interface BuildOptions {
 }
 
 /**
- * Builds the programs of a tool, unless they are there. Of several builders at once one builds and the others wait; one
- * that is killed leaves nothing that counts as finished.
+ * Builds the programs of a tool, unless they are there and whole. Of several builders at once one builds and the others
+ * wait; one that is killed leaves nothing that counts as finished.
  * @param names of all programs
  * @returns the folder that holds them
  */
@@ -28,17 +30,21 @@ export async function buildTool(
   { cache, env, say, signal }: BuildOptions,
 ): Promise<string> {
   const finished = join(cache, await finishedName(tool));
-  if (existsSync(finished)) return finished;
+  if (await isWhole(finished, names)) return finished;
   await mkdir(cache, { recursive: true });
   using _lock = await takeLock(join(cache, `${tool.name}.lock`), { say, signal, what: `the build of ${tool.name}` });
-  if (existsSync(finished)) return finished;
+  if (await isWhole(finished, names)) return finished;
+  if (existsSync(finished)) say(`what is in ${finished} is not whole: it is built again`);
   const draft = `${finished}.draft`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft);
   const began = performance.now();
   await compile(tool, draft, { env, say, signal });
   await nameAll(tool, names, draft);
+  await writeManifest(draft);
+  await rm(finished, { recursive: true, force: true });
   await rename(draft, finished);
+  await prune(cache, { pattern: new RegExp(`^${tool.name}-[0-9a-f]{12}(\\.draft)?$`), keep: basename(finished) });
   say(`built ${tool.name} in ${Math.round((performance.now() - began) / 1_000)} s; kept in ${finished}`);
   return finished;
 }

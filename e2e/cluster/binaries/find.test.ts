@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { programs, type Tool, tools } from "./catalogue.ts";
 import { findBinaries, findFolders } from "./find.ts";
-import { moduleFolder, neededGo, pinnedVersion } from "./module.ts";
+import { writeManifest } from "./manifest.ts";
+import { finishedName, moduleFolder, neededGo, pinnedVersion } from "./module.ts";
 
 const signal = new AbortController().signal;
 
@@ -72,6 +73,17 @@ describe("finding programs", () => {
     });
     assert.ok(said.some((line) => line === `not using ${path}: it is 1.20.1, and 1.35 is needed`));
     assert.ok(said.some((line) => /kube-apiserver: it is of no version that it tells/.test(line)));
+  });
+
+  it("takes what was built earlier, where that is whole", async () => {
+    const tool = { ...tools.pause, name: "pause", folder: moduleFolder("pause") };
+    const place = join("cache", "copepod", "binaries", await finishedName(tool));
+    const pause = await fake(place, "pause", "");
+    await writeManifest(join(root, place));
+    assert.deepEqual(await findBinaries(["pause"], options()), { pause });
+    await truncate(pause);
+    await assert.rejects(findBinaries(["pause"], options()), { code: "notFound" });
+    assert.ok(said.some((line) => line === `what is in ${join(root, place)} is not whole: it is built again`));
   });
 
   it("takes no program that can't tell its version", async () => {

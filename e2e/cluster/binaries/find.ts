@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -9,6 +8,7 @@ import { findExecutable } from "../machine/programs.ts";
 import type { Say } from "../machine/say.ts";
 import { buildTool } from "./build.ts";
 import { type Binaries, type BinaryName, programs, type ToolName, tools, type VersionProbe } from "./catalogue.ts";
+import { isWhole } from "./manifest.ts";
 import { describeTool, finishedName, moduleFolder, neededGo, pinnedVersion, type ToolModule } from "./module.ts";
 
 const probeTimeoutMs = 10_000;
@@ -61,8 +61,8 @@ async function findOne(name: BinaryName, options: FindOptions): Promise<string |
   const assets = env.KUBEBUILDER_ASSETS;
   const given = assets ? await findFitting(name, [assets], "$KUBEBUILDER_ASSETS", options) : undefined;
   if (given !== undefined) return given;
-  const built = join(cacheFolder(env), await finishedName(toolModule(programs[name].tool)), name);
-  if (existsSync(built)) return built;
+  const built = join(cacheFolder(env), await finishedName(toolModule(programs[name].tool)));
+  if (await isWhole(built, [name])) return join(built, name);
   return await findFitting(name, (env.PATH ?? "").split(delimiter), "the PATH", options);
 }
 

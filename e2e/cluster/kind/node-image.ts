@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Binaries } from "../binaries/catalogue.ts";
 import type { Cluster } from "../cluster.ts";
 import { takeLock } from "../machine/lock.ts";
+import { prune } from "../machine/prune.ts";
 import { cniConfig } from "../native/config.ts";
 import type { Debian } from "./debian.ts";
 import type { Engine } from "./engine.ts";
@@ -103,6 +104,7 @@ async function build(
     const draft = join(work, "image.tar");
     await run(["docker", "save", "--output", draft, name], { signal, env });
     await rename(draft, archive);
+    await prune(options.cache, { pattern: /^kind-node-[0-9a-f]{16}\.tar$/, keep: basename(archive) });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
