@@ -2,7 +2,6 @@ import { CopepodError, codeOf } from "@copepod/core/errors";
 import { type Clock, pause } from "../clock.ts";
 import { ApiError, isAlreadyExists, isConflict } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { RateLimits } from "./rate-limit.ts";
 import type { Source } from "./sources.ts";
 import { type QueueObserver, WorkQueue } from "./work-queue.ts";
 
@@ -50,7 +49,6 @@ export interface ControllerOptions {
   readonly timeoutMs?: number;
   /** Every key is looked at again after this time, more or less; `defaultResyncMs` without it. */
   readonly resyncMs?: number;
-  readonly limits?: RateLimits;
 }
 
 export interface RunOptions {
@@ -72,20 +70,16 @@ const racesInARow = 11;
 /** An aborted reconcile gets this long to end. */
 const abortGraceMs = 5_000;
 
-/** Calls `reconcile` for keys that changed, once per key at a time, and again until it goes well. Runs once. */
+/** Calls `reconcile` for keys that changed, once per key at a time, and again until it goes well. To be run once. */
 export class Controller {
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue;
   readonly #running = new Set<AbortController>();
 
   constructor(options: ControllerOptions) {
-    const { clock, observer, limits } = options;
+    const { clock, observer } = options;
     this.#options = options;
-    this.#queue = new WorkQueue({
-      clock,
-      ...(observer ? { observer: observer.queue } : {}),
-      ...(limits ? { limits } : {}),
-    });
+    this.#queue = new WorkQueue({ clock, ...(observer && { observer: observer.queue }) });
   }
 
   /** For what no cache shows, such as the answer of another system. */

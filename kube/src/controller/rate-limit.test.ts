@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { TestClock } from "../testing/clock.ts";
-import { defaultRateLimits, RateLimiter } from "./rate-limit.ts";
+import { RateLimiter } from "./rate-limit.ts";
 
-const start = (limits = defaultRateLimits) => {
+const start = () => {
   const clock = new TestClock();
-  return { clock, limiter: new RateLimiter(limits, clock.monotonic) };
+  return { clock, limiter: new RateLimiter(clock.monotonic) };
 };
 
 describe("the rate limit of retries", () => {

@@ -1,24 +1,17 @@
-import { type Rate, TokenBucket } from "../token-bucket.ts";
+import { TokenBucket } from "../token-bucket.ts";
 
-/** How long a key waits before it is tried again: the longer of its own back-off and the wait for all keys' rate. */
-export interface RateLimits extends Rate {
-  /** Wait of a key after its first failure, in ms; doubles with each further one. */
-  readonly firstMs: number;
-  /** Longest back-off of a key, in ms. */
-  readonly maxMs: number;
-}
+/** client-go's, but a key waits for five minutes at most, not for sixteen: somebody waits for what failed. */
+const keyBackoff = { firstMs: 5, maxMs: 5 * 60_000 };
+/** Of the retries of all keys together. */
+const retryRate = { perSecond: 10, burst: 100 };
 
-/** client-go's, but at most five minutes, not sixteen: somebody waits for what failed. */
-export const defaultRateLimits: RateLimits = { firstMs: 5, maxMs: 5 * 60_000, perSecond: 10, burst: 100 };
-
+/** How long a key waits before it is tried again: the longer of its own back-off, which doubles, and the wait for the rate. */
 export class RateLimiter {
-  readonly #limits: RateLimits;
   readonly #bucket: TokenBucket;
   readonly #failures = new Map<string, number>();
 
-  constructor(limits: RateLimits, monotonic: () => number) {
-    this.#limits = limits;
-    this.#bucket = new TokenBucket(limits, monotonic);
+  constructor(monotonic: () => number) {
+    this.#bucket = new TokenBucket(retryRate, monotonic);
   }
 
   /** Counts a failure. @returns ms that the key has to wait */
@@ -26,7 +19,7 @@ export class RateLimiter {
     const failures = this.failures(key);
     this.#failures.set(key, failures + 1);
     // 2 ** 31 of any unit is above the cap; more could overflow.
-    const backoffMs = Math.min(this.#limits.maxMs, this.#limits.firstMs * 2 ** Math.min(failures, 31));
+    const backoffMs = Math.min(keyBackoff.maxMs, keyBackoff.firstMs * 2 ** Math.min(failures, 31));
     return Math.max(backoffMs, this.#bucket.take());
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { Delays } from "./delays.ts";
-import { defaultRateLimits, RateLimiter, type RateLimits } from "./rate-limit.ts";
+import { RateLimiter } from "./rate-limit.ts";
 
 /** What a queue tells about itself. Its methods must not throw. */
 export interface QueueObserver {
@@ -23,8 +23,6 @@ export interface QueueFigures {
 export interface QueueOptions {
   readonly clock: Clock;
   readonly observer?: QueueObserver;
-  /** `defaultRateLimits` without it. */
-  readonly limits?: RateLimits;
 }
 
 /** Handled entries at the head of the order after which the array is cut. */
@@ -50,10 +48,10 @@ export class WorkQueue {
   readonly #drained = Promise.withResolvers<void>();
   #isShut = false;
 
-  constructor({ clock, observer, limits = defaultRateLimits }: QueueOptions) {
+  constructor({ clock, observer }: QueueOptions) {
     this.#clock = clock;
     this.#observer = observer;
-    this.#limiter = new RateLimiter(limits, () => clock.monotonic());
+    this.#limiter = new RateLimiter(() => clock.monotonic());
     this.#delays = new Delays(clock, (key) => this.add(key));
     observer?.follow(() => this.figures());
   }
