@@ -8,9 +8,11 @@ import type { KubeClient, WatchEvent } from "@copepod/kube/client/client";
 import { inCluster } from "@copepod/kube/client/in-cluster";
 import { createKubeClient, type KubeClientParts } from "@copepod/kube/client/kube-client";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
+import { connectTimeoutMs } from "@copepod/kube/client/limits";
 import { systemClock } from "@copepod/kube/clock";
 import { isAlreadyExists, isConflict, isExpired, isNotFound } from "@copepod/kube/errors";
 import type { Resource } from "@copepod/kube/object";
+import { TestClock } from "@copepod/kube/testing/clock";
 import type { ControlPlane } from "../cluster/control-plane/control-plane.ts";
 import { createAuthority, type KeyPair } from "../cluster/pki/certificates.ts";
 import { adminRequest } from "../cluster/pki/pki.ts";
@@ -313,6 +315,10 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
     for await (const _ of calls.watch(maps, { ...watchOptions, resourceVersion: "0" })) break;
     const { host } = new URL(faults.url);
     assert.deepEqual(proxy.tunnels, [host, host, host]);
+    // The time for a connection has nothing to do with an answer that comes late.
+    const time = new TestClock();
+    faults.answer = () => void time.pass(connectTimeoutMs);
+    await through(t, faults.url, { clock: time }, proxy.url).create(maps, { metadata: freshName() });
   });
 
   describe("the identity", () => {

@@ -47,9 +47,9 @@ describe("an election on a real API server", { skip: await controlPlaneGate() },
       random: Math.random,
     });
 
-  const enter = (namespace: string, identity: string, more: { clock?: TestClock; signal?: AbortSignal } = {}) => {
+  const enter = (namespace: string, candidate: string, more: { clock?: TestClock; signal?: AbortSignal } = {}) => {
     const { clock = systemClock, signal = new AbortController().signal } = more;
-    const election = { client: server, lease: { namespace, name: "the-lease" }, identity, clock, random: Math.random };
+    const election = { client: server, lease: { namespace, name: "the-lease" }, candidate, clock, random: Math.random };
     return campaign({ ...election, log, times }, signal);
   };
 
@@ -177,9 +177,9 @@ describe("an election on a real API server", { skip: await controlPlaneGate() },
     await makeTargets(namespace);
     await using history = await History.of(server, namespace);
     const task = { kubeconfig: plane.kubeconfig, namespace, times, fenced };
-    await using a = new CandidateProcess({ ...task, identity: "a" });
+    await using a = new CandidateProcess({ ...task, candidate: "a" });
     await a.until("wrote");
-    await using b = new CandidateProcess({ ...task, identity: "b" });
+    await using b = new CandidateProcess({ ...task, candidate: "b" });
     a.say("hold the next write");
     await a.until("writing");
     a.signal("SIGSTOP");

@@ -41,7 +41,7 @@ export interface CopierParts extends Omit<ReflectorDeps, "client" | "observer"> 
   /** Where it works, and has its Lease. */
   readonly namespace: string;
   /** Of this process alone. */
-  readonly identity: string;
+  readonly candidate: string;
   readonly times?: ElectionTimes;
 }
 
@@ -51,7 +51,7 @@ export interface Copier {
   run(stop: AbortSignal): Promise<void>;
 }
 
-export function makeCopier({ leaseClient, registry, namespace, identity, times, ...tools }: CopierParts): Copier {
+export function makeCopier({ leaseClient, registry, namespace, candidate, times, ...tools }: CopierParts): Copier {
   const reflectors = new Reflectors({ ...tools, observer: reflectorMetrics(registry) });
   const objects = reflectors.declare({ resource: configMaps, namespace, transform: (object) => object });
   const observers = { election: electionMetrics(registry)(name), controller: controllerMetrics(registry)(name) };
@@ -59,7 +59,7 @@ export function makeCopier({ leaseClient, registry, namespace, identity, times, 
     ...tools,
     client: leaseClient,
     lease: { namespace, name },
-    identity,
+    candidate,
     observer: observers.election,
   };
 

@@ -31,7 +31,7 @@ const connect = () => createKubeClient({ identity: kubeconfig({ files: [values.k
 // However busy the one is, the other renews the Lease in time.
 const [client, leaseClient] = [connect(), connect()];
 const { namespace } = values;
-const copier = makeCopier({ client, leaseClient, registry, namespace, identity: randomUUID(), log, ...tools });
+const copier = makeCopier({ client, leaseClient, registry, namespace, candidate: randomUUID(), log, ...tools });
 
 const checksOf = { "/healthz": () => [], "/readyz": () => copier.readiness(stop.signal) };
 const server = createServer(async ({ url }, response) => {

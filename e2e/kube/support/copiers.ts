@@ -44,7 +44,7 @@ export class RunningCopier implements AsyncDisposable {
     this.#clients = [own, leaseClient];
     const client = withHold(own, beforeWrite);
     const copier = makeCopier({
-      ...{ client, leaseClient, namespace, identity: randomUUID(), registry: this.#registry, times, log },
+      ...{ client, leaseClient, namespace, candidate: randomUUID(), registry: this.#registry, times, log },
       ...tools,
     });
     this.#running = copier.run(this.#stop.signal);

@@ -21,7 +21,7 @@ export const targets = ["x", "y"] as const;
 const taskSchema = z.object({
   kubeconfig: z.string(),
   namespace: z.string(),
-  identity: z.string(),
+  candidate: z.string(),
   times: z.object({ leaseMs: z.number(), renewDeadlineMs: z.number(), retryMs: z.number() }),
   /** Without the fence it only asks its local guard before each write. */
   fenced: z.boolean(),
@@ -86,11 +86,11 @@ function writerOf(task: Task, client: KubeClient, leadership: Leadership): Write
   };
 }
 
-async function act(write: Write, identity: string, leadership: Leadership): Promise<void> {
+async function act(write: Write, candidate: string, leadership: Leadership): Promise<void> {
   for (const name of targets) await write(name, undefined);
   for (let number = 1; !leadership.signal.aborted; number += 1) {
     for (const name of targets) {
-      await write(name, { by: identity, number: String(number) }).then(
+      await write(name, { by: candidate, number: String(number) }).then(
         () => tell("wrote"),
         (error: unknown) => {
           if (!(error instanceof ApiError)) throw error;
@@ -110,13 +110,20 @@ async function main(task: Task): Promise<void> {
     random: Math.random,
   });
   const log = { debug: () => {}, info: () => {}, warn: () => {} };
-  const election = { client, identity: task.identity, clock: systemClock, random: Math.random, log, times: task.times };
+  const election = {
+    client,
+    candidate: task.candidate,
+    clock: systemClock,
+    random: Math.random,
+    log,
+    times: task.times,
+  };
   const leadership = await campaign(
     { ...election, lease: { namespace: task.namespace, name: "the-lease" } },
     new AbortController().signal,
   );
   tell("leads", { term: leadership.term });
-  await act(writerOf(task, client, leadership), task.identity, leadership).catch((error: unknown) => {
+  await act(writerOf(task, client, leadership), task.candidate, leadership).catch((error: unknown) => {
     if (!leadership.signal.aborted) throw error;
   });
   tell("stands down", { term: leadership.term });

@@ -31,7 +31,7 @@ function start(reconcile: Reconcile) {
   const led = lead(
     {
       reflectors,
-      campaign: (signal) => campaign({ client, lease, identity: "me", clock, random, log: quiet }, signal),
+      campaign: (signal) => campaign({ client, lease, candidate: "me", clock, random, log: quiet }, signal),
       begin: () => [
         new Controller({
           ...{ name: "things", reconcile, clock, random, log: quiet },
@@ -89,7 +89,7 @@ describe("leading", () => {
     const led = lead(
       {
         reflectors: { run: async () => {} },
-        campaign: (signal) => campaign({ client, lease, identity: "me", clock, random: () => 0, log: quiet }, signal),
+        campaign: (signal) => campaign({ client, lease, candidate: "me", clock, random: () => 0, log: quiet }, signal),
         begin: () => [
           { run: async () => Promise.reject(new Error("no cache")) },
           {

@@ -20,13 +20,13 @@ class Candidate {
   readonly #stop = new AbortController();
   readonly #ran: Promise<void>;
 
-  constructor(server: LeaseServer, clock: TestClock, identity: string, random = () => 0) {
+  constructor(server: LeaseServer, clock: TestClock, candidate: string, random = () => 0) {
     this.client = server.client();
     const log = (_: object, message: string) => void this.told.push(message);
     const options = {
       client: this.client,
       lease,
-      identity,
+      candidate,
       clock,
       random,
       times,
@@ -248,7 +248,7 @@ describe("an election", () => {
     await stop();
   });
 
-  it("takes two processes with the same identity for two", async () => {
+  it("takes two processes with the same name for two", async () => {
     const clock = new TestClock();
     const server = new LeaseServer(clock);
     const twins = [new Candidate(server, clock, "twin"), new Candidate(server, clock, "twin")];
@@ -271,7 +271,7 @@ describe("an election", () => {
   it("refuses times by which two could lead at once", async () => {
     const clock = new TestClock();
     const options = {
-      ...{ client: new LeaseServer(clock).client(), lease, identity: "a", clock, random: Math.random },
+      ...{ client: new LeaseServer(clock).client(), lease, candidate: "a", clock, random: Math.random },
       log: { debug: () => {}, info: () => {}, warn: () => {} },
     };
     for (const wrong of [{ renewDeadlineMs: 15_000 }, { retryMs: 9_000 }]) {

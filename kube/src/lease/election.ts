@@ -82,9 +82,9 @@ class Candidate {
   }
 
   async #take(record: LeaseRecord | undefined, signal: AbortSignal): Promise<LeaseRecord | undefined> {
-    const { client, lease, identity, clock } = this.#options;
+    const { client, lease, candidate, clock } = this.#options;
     const transitions = record ? record.transitions + 1 : 0;
-    const claim = { identity, leaseMs: this.#times.leaseMs, transitions, now: clock.now(), acquires: true };
+    const claim = { candidate, leaseMs: this.#times.leaseMs, transitions, now: clock.now(), acquires: true };
     const call = { signal, timeoutMs: this.#times.renewDeadlineMs };
     try {
       const written = record

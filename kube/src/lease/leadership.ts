@@ -107,10 +107,10 @@ export class Leadership {
   }
 
   async #write(): Promise<void> {
-    const { client, lease, identity, clock, times } = this.#options;
+    const { client, lease, candidate, clock, times } = this.#options;
     const { resourceVersion, transitions } = this.#record;
     const sentAt = clock.monotonic();
-    const claim = { identity, leaseMs: times.leaseMs, transitions, now: clock.now(), acquires: false };
+    const claim = { candidate, leaseMs: times.leaseMs, transitions, now: clock.now(), acquires: false };
     const written = await client.mergePatch(
       leaseResource,
       { ...lease, resourceVersion },
@@ -123,10 +123,10 @@ export class Leadership {
 
   /** Somebody wrote the Lease: another holder; or this one, whose answer got lost; or a person who put a label on it. */
   async #readAgain(): Promise<void> {
-    const { client, lease, identity, observer } = this.#options;
+    const { client, lease, candidate, observer } = this.#options;
     observer?.slowPath();
     const record = readLease(await client.get(leaseResource, lease, this.#call()));
-    if (record.holder !== identity || termOf(record) !== this.term) this.#end(`${record.holder || "nobody"} holds it`);
+    if (record.holder !== candidate || termOf(record) !== this.term) this.#end(`${record.holder || "nobody"} holds it`);
     this.signal.throwIfAborted();
     this.#record = record;
   }

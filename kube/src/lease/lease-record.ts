@@ -51,7 +51,7 @@ export function readLease(object: KubeObject): LeaseRecord {
 }
 
 export interface LeaseClaim {
-  readonly identity: string;
+  readonly candidate: string;
   readonly leaseMs: number;
   readonly transitions: number;
   /** UTC ms; for people only. */
@@ -60,8 +60,8 @@ export interface LeaseClaim {
   readonly acquires: boolean;
 }
 
-export const claimSpec = ({ identity, leaseMs, transitions, now, acquires }: LeaseClaim): object => ({
-  holderIdentity: identity,
+export const claimSpec = ({ candidate, leaseMs, transitions, now, acquires }: LeaseClaim): object => ({
+  holderIdentity: candidate,
   // Rounded up: to be waited for too long is harmless, too short is not.
   leaseDurationSeconds: Math.ceil(leaseMs / 1_000),
   leaseTransitions: transitions,

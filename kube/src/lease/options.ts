@@ -27,7 +27,7 @@ export interface ElectionOptions {
   readonly client: Pick<KubeClient, "get" | "create" | "mergePatch">;
   readonly lease: ObjectName;
   /** Of this process alone, such as the pod's name with something random; not reused after a restart. */
-  readonly identity: string;
+  readonly candidate: string;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
