@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { CopepodError } from "@copepod/core/errors";
 import type { Clock } from "../clock.ts";
+import { Bytes } from "./bytes.ts";
 import { ExchangeFailure } from "./transport.ts";
 
 export interface BodyLimits {
@@ -14,16 +15,14 @@ export interface BodyLimits {
 
 /** @throws CopepodError `tooLarge`; ExchangeFailure when the body is cut */
 export async function readText(response: IncomingMessage, { maxBytes, what, ...limits }: BodyLimits): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
+  const bytes = new Bytes();
   for await (const chunk of readChunks(response, limits)) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) {
+    if (bytes.length + chunk.length > maxBytes) {
       throw new CopepodError("tooLarge", `${what}: the answer is larger than ${maxBytes} bytes; ask for less at once`);
     }
-    chunks.push(chunk);
+    bytes.push(chunk);
   }
-  return Buffer.concat(chunks, bytes).toString("utf8");
+  return bytes.take();
 }
 
 /**

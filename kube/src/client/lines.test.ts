@@ -30,6 +30,16 @@ describe("lines of a stream", () => {
     decoder.push(Buffer.from("123"));
     assert.throws(() => decoder.push(Buffer.from("45")), /longer than 4 bytes/);
   });
+
+  it("take about as much memory as they have bytes, however small the chunks are", () => {
+    const bytes = 1024 * 1024;
+    const decoder = new LineDecoder(bytes);
+    const chunk = Buffer.alloc(bytes, "x");
+    const before = process.memoryUsage().rss;
+    for (let at = 0; at < bytes; at++) decoder.push(chunk.subarray(at, at + 1));
+    const grown = process.memoryUsage().rss - before;
+    assert.ok(grown < 64 * bytes, `${grown} bytes for ${bytes}`);
+  });
 });
 
 function chunksOf(bytes: Buffer, cuts: readonly number[]): Buffer[] {

@@ -1,3 +1,4 @@
+import { Bytes } from "./bytes.ts";
 import { ExchangeFailure } from "./transport.ts";
 
 const newline = 0x0a;
@@ -5,8 +6,7 @@ const newline = 0x0a;
 /** Lines of a stream of bytes. They are cut at bytes, so a character that is split over chunks stays whole. */
 export class LineDecoder {
   readonly #maxBytes: number;
-  #parts: Buffer[] = [];
-  #bytes = 0;
+  readonly #begun = new Bytes();
 
   /** @param maxBytes of one line */
   constructor(maxBytes: number) {
@@ -19,7 +19,7 @@ export class LineDecoder {
     let from = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, from)) {
       this.#keep(chunk.subarray(from, end));
-      if (this.#bytes > 0) lines.push(this.#take());
+      if (this.#begun.length > 0) lines.push(this.#begun.take());
       from = end + 1;
     }
     this.#keep(chunk.subarray(from));
@@ -28,20 +28,13 @@ export class LineDecoder {
 
   /** @throws ExchangeFailure when the stream has ended within a line */
   end(): void {
-    if (this.#bytes > 0) throw broken("the answer was cut in the middle of a line");
+    if (this.#begun.length > 0) throw broken("the answer was cut in the middle of a line");
   }
 
   #keep(part: Buffer): void {
-    this.#bytes += part.length;
-    if (this.#bytes > this.#maxBytes) throw broken(`a line of the answer is longer than ${this.#maxBytes} bytes`);
-    if (part.length > 0) this.#parts.push(part);
-  }
-
-  #take(): string {
-    const line = Buffer.concat(this.#parts, this.#bytes).toString("utf8");
-    this.#parts = [];
-    this.#bytes = 0;
-    return line;
+    const isTooLong = this.#begun.length + part.length > this.#maxBytes;
+    if (isTooLong) throw broken(`a line of the answer is longer than ${this.#maxBytes} bytes`);
+    this.#begun.push(part);
   }
 }
 
