@@ -39,6 +39,21 @@ describe("a refusal of the API server", () => {
     assert.ok(isExpired(toApiError({ what, body: { message: "too old", reason: "Expired", code: 410 } })));
   });
 
+  it("keeps its status and its reason when another field is not what it should be", () => {
+    for (const odd of [
+      { details: null },
+      { details: { causes: null, retryAfterSeconds: "soon" } },
+      { details: { causes: [{ field: 7 }], retryAfterSeconds: 0 } },
+      { message: 7 },
+    ]) {
+      assert.ok(isExpired(toApiError({ what, body: { message: "too old", reason: "Expired", code: 410, ...odd } })));
+    }
+    const details = { causes: null, retryAfterSeconds: 0 };
+    assert.equal(toApiError({ what, status: 429, body: { details } }).retryAfterMs, 0);
+    const causes = [{ field: null, message: "too small" }];
+    assert.deepEqual(toApiError({ what, body: { details: { causes } } }).causes, [{ field: "", message: "too small" }]);
+  });
+
   it("takes the pause from the header, else from the Status object", () => {
     const body = { message: "busy", details: { retryAfterSeconds: 2 } };
     assert.equal(toApiError({ what, status: 429, body }).retryAfterMs, 2_000);

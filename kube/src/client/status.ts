@@ -3,16 +3,18 @@ import { z } from "zod";
 import { ApiError } from "../errors.ts";
 import { maxMessageLength, maxRetryAfterMs } from "./limits.ts";
 
+/** One field that can't be read must not hide the others: what to do next hangs on the code. */
 const statusSchema = z.object({
-  message: z.string().optional(),
-  reason: z.string().default(""),
-  code: z.int().optional(),
+  message: z.string().optional().catch(undefined),
+  reason: z.string().catch(""),
+  code: z.int().optional().catch(undefined),
   details: z
     .object({
-      causes: z.array(z.object({ field: z.string().default(""), message: z.string().default("") })).default([]),
-      retryAfterSeconds: z.number().positive().optional(),
+      causes: z.array(z.object({ field: z.string().catch(""), message: z.string().catch("") })).catch([]),
+      retryAfterSeconds: z.number().nonnegative().optional().catch(undefined),
     })
-    .optional(),
+    .optional()
+    .catch(undefined),
 });
 
 export interface Refusal {
