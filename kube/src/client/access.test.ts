@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { TestClock } from "../testing/clock.ts";
 import { Access, type Connection } from "./access.ts";
-import { identityAgeMs } from "./limits.ts";
+import { identityAgeMs, identityTimeoutMs } from "./limits.ts";
 
 const connection = (token: string, ca = "ca"): Connection => ({
   endpoint: { server: "https://api", ca },
@@ -61,6 +61,35 @@ describe("an identity", () => {
     assert.deepEqual(await access.current(), connection("a"));
     clock.pass(identityAgeMs);
     assert.deepEqual(await access.current(), connection("b"));
+  });
+
+  it("is given up when its reading hangs, and read anew by who asks next", async () => {
+    const clock = new TestClock();
+    const signals: (AbortSignal | undefined)[] = [];
+    const access = new Access(async (_, signal) => {
+      signals.push(signal);
+      return signals.length === 2 ? connection("a") : await new Promise(() => {});
+    }, clock);
+    const hung = assert.rejects(access.current(), {
+      code: "clusterUnavailable",
+      message: `read how to reach the Kubernetes API server: not done within ${identityTimeoutMs} ms`,
+    });
+    clock.pass(identityTimeoutMs);
+    await hung;
+    assert.equal(signals[0]?.aborted, true);
+    assert.deepEqual(await access.current(), connection("a"));
+    assert.equal(clock.timers, 0);
+    clock.pass(identityAgeMs);
+    const kept = access.current();
+    clock.pass(identityTimeoutMs);
+    assert.deepEqual(await kept, connection("a"));
+  });
+
+  it("is not read on for a client that is closed", async () => {
+    const access = new Access(() => new Promise(() => {}), new TestClock());
+    const reading = assert.rejects(access.current(), /closed/);
+    access.end(new Error("closed"));
+    await reading;
   });
 });
 

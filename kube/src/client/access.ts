@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { Clock } from "../clock.ts";
-import { identityAgeMs } from "./limits.ts";
+import { Ending } from "./ending.ts";
+import { identityAgeMs, identityTimeoutMs } from "./limits.ts";
 
 /** Where the API server is, and how a connection to it is made. Another one means other sockets. */
 export interface Endpoint {
@@ -24,8 +25,8 @@ export interface Connection {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Reads all that a connection needs; with `anew` also what it remembers from plug-ins. */
-export type Identity = (anew: boolean) => Promise<Connection>;
+/** Reads all that a connection needs; with `anew` also what it remembers from plug-ins. The signal: nobody waits any more. */
+export type Identity = (anew: boolean, signal?: AbortSignal) => Promise<Connection>;
 
 /**
  * The identity as of now: it is read again every `identityAgeMs`, so that a rotated token, key or CA counts without a
@@ -34,6 +35,7 @@ export type Identity = (anew: boolean) => Promise<Connection>;
 export class Access {
   readonly #read: Identity;
   readonly #clock: Clock;
+  readonly #live = new Set<Ending>();
   #last: Connection | undefined;
   #freshUntil = Number.NEGATIVE_INFINITY;
   #reading: Promise<Connection> | undefined;
@@ -60,11 +62,20 @@ export class Access {
     this.#freshUntil = Number.NEGATIVE_INFINITY;
   }
 
+  /** A reading that is going on ends. */
+  end(reason: unknown): void {
+    for (const ending of this.#live) ending.end(reason);
+  }
+
   async #readAgain(): Promise<Connection> {
     const anew = this.#anew;
     this.#anew = false;
+    using ending = new Ending({
+      what: "read how to reach the Kubernetes API server",
+      ...{ signal: undefined, timeoutMs: identityTimeoutMs, clock: this.#clock, live: this.#live },
+    });
     try {
-      this.#last = keepEqual(this.#last, await this.#read(anew));
+      this.#last = keepEqual(this.#last, await ending.race(this.#read(anew, ending.signal)));
     } catch (error) {
       if (!this.#last) throw unreadable(error);
     }

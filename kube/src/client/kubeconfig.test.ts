@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kill } from "node:process";
 import { after, before, describe, it } from "node:test";
 import { kubeconfig } from "./kubeconfig.ts";
 
@@ -77,12 +78,46 @@ describe("a kubeconfig", () => {
     assert.deepEqual(tokens, ["Bearer 1", "Bearer 1", "Bearer 2", "Bearer 2"]);
   });
 
+  it("ends a plug-in that hangs together with its reading", async (t) => {
+    const pid = join(folder, "pid");
+    const plugin = await put("hangs.sh", `#!/bin/sh\necho $$ > ${pid}.new\nmv ${pid}.new ${pid}\nexec sleep 600\n`);
+    await chmod(plugin, 0o700);
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: plugin };
+    const read = kubeconfig({ files: [await write("hangs", { cluster: { server: "https://api" }, user: { exec } })] });
+    const aborter = new AbortController();
+    const hung = assert.rejects(read(false, aborter.signal));
+    const process = await t.waitFor(async () => Number(await readFile(pid, "utf8")));
+    aborter.abort();
+    await hung;
+    assert.throws(() => kill(process, 0), { code: "ESRCH" });
+  });
+
   it("may be several files, of which the first one that names something counts", async () => {
     const first = await write("first", { cluster: { server: "https://first" }, user: { token: "first" } });
     const second = await write("second", { cluster: { server: "https://second" }, user: { token: "second" } });
     const both = { files: [first, second] } as const;
     assert.equal((await kubeconfig(both)(false)).endpoint.server, "https://first");
     assert.equal((await kubeconfig({ ...both, context: "second" })(false)).endpoint.server, "https://second");
+  });
+
+  it("is what is left of its files when others are missing or empty", async () => {
+    const there = await write("there", { cluster: { server: "https://there" }, user: {} });
+    const missing = join(folder, "missing");
+    const empty = await put("empty", "\n");
+    assert.equal((await kubeconfig({ files: [missing, empty, there] })(false)).endpoint.server, "https://there");
+    await assert.rejects(kubeconfig({ files: [missing, empty] })(false), {
+      code: "invalid",
+      message: /missing, .*empty/,
+    });
+  });
+
+  it("may name another user to act as, and is refused where it says more of that user", async () => {
+    const cluster = { server: "https://api" };
+    const user = { token: "a", as: "jane" };
+    const plain = await write("as", { cluster, user });
+    assert.equal((await kubeconfig({ files: [plain] })(false)).headers["impersonate-user"], "jane");
+    const groups = await write("as-more", { cluster, user: { ...user, "as-groups": ["g"] } });
+    await assert.rejects(kubeconfig({ files: [groups] })(false), { code: "invalid", message: /more than `as`/ });
   });
 
   it("is refused without a cluster for its context, and with a proxy that can't be used", async () => {

@@ -1,33 +1,60 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { ChildProcess } from "node:child_process";
+import { subscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import type { RequestOptions } from "node:https";
 import { CopepodError } from "@copepod/core/errors";
 import type { KubeConfig } from "@kubernetes/client-node";
+import { z } from "zod";
 import type { Connection, Identity } from "./access.ts";
 
 export interface KubeconfigSource {
-  /** The first file that names a cluster, user or context counts, as for kubectl. */
+  /** The first file that names a cluster, user or context counts, and those that are missing or empty don't, as for kubectl. */
   readonly files: readonly [string, ...string[]];
   /** Undefined: the current context of the files. */
   readonly context?: string;
 }
 
-/** The identity of a kubeconfig: certificates, tokens, passwords, exec plug-ins, OIDC; straight or through an HTTP proxy. */
+/** Ends plug-ins with the reading that started them: KubeConfig gives no hold of them, and waits for ever. */
+const readings = new AsyncLocalStorage<AbortSignal | undefined>();
+const startSchema = z.object({ process: z.instanceof(ChildProcess) });
+subscribe("child_process", (message) => {
+  const plugin = startSchema.safeParse(message).data?.process;
+  readings.getStore()?.addEventListener("abort", () => plugin?.kill("SIGKILL"));
+});
+
+/**
+ * The identity of a kubeconfig: certificates, tokens, passwords, exec plug-ins, OIDC; straight or through the HTTP proxy that
+ * it names. Proxies of the environment don't count.
+ */
 export function kubeconfig(source: KubeconfigSource): Identity {
   let kept: { readonly text: string; readonly config: KubeConfig } | undefined;
-  return async (anew) => {
-    const text = (await Promise.all(source.files.map((file) => readFile(file, "utf8")))).join("\n");
+  return async (anew, signal) => {
+    const texts = await Promise.all(source.files.map(readIfThere));
+    const text = texts.join("\n");
     // A plug-in's credentials live in the KubeConfig, which must stay for them; all else is read anew.
     const stays = kept?.text === text && !anew && hasPlugin(kept.config);
-    const config = stays && kept ? kept.config : await load(source);
+    const filled = source.files.filter((_, at) => texts[at]?.trim());
+    const config = stays && kept ? kept.config : await load(filled, source);
     kept = { text, config };
-    return await connectionOf(config);
+    return await readings.run(signal, () => connectionOf(config, text));
   };
 }
 
-async function load({ files, context }: KubeconfigSource): Promise<KubeConfig> {
+async function readIfThere(file: string): Promise<string> {
+  return await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+}
+
+async function load(filled: readonly string[], { files, context }: KubeconfigSource): Promise<KubeConfig> {
+  if (filled.length === 0) {
+    throw new CopepodError("invalid", `there is no kubeconfig, or an empty one, at ${files.join(", ")}; name another`);
+  }
   // Takes 0.2 s and 90 MB, which a pod never needs.
   const { KubeConfig } = await import("@kubernetes/client-node");
-  const parts = files.map((file) => {
+  const parts = filled.map((file) => {
     const part = new KubeConfig();
     part.loadFromFile(file);
     return part;
@@ -51,7 +78,7 @@ function hasPlugin(config: KubeConfig): boolean {
   return Boolean(user?.exec ?? user?.authProvider);
 }
 
-async function connectionOf(config: KubeConfig): Promise<Connection> {
+async function connectionOf(config: KubeConfig, text: string): Promise<Connection> {
   const cluster = config.getCurrentCluster();
   if (!cluster) {
     const name = config.getCurrentContext() || "none";
@@ -63,6 +90,7 @@ async function connectionOf(config: KubeConfig): Promise<Connection> {
   if (cluster.proxyUrl?.startsWith("socks")) {
     throw new CopepodError("invalid", "the kubeconfig asks for a SOCKS proxy; only HTTP proxies are supported");
   }
+  requireWholeImpersonation(config, text);
   const options: RequestOptions = {};
   await config.applyToHTTPSOptions(options);
   const { ca, cert, key, servername } = options;
@@ -78,6 +106,12 @@ async function connectionOf(config: KubeConfig): Promise<Connection> {
     },
     headers: headersOf(options),
   };
+}
+
+/** KubeConfig reads `as` alone, which without the rest is somebody else. */
+function requireWholeImpersonation(config: KubeConfig, text: string): void {
+  if (!config.getCurrentUser()?.impersonateUser || !/\bas-(groups|uid|user-extra)\b/.test(text)) return;
+  throw new CopepodError("invalid", "the kubeconfig says more than `as` of a user to act as; only that is supported");
 }
 
 function headersOf({ headers = {}, auth }: RequestOptions): Record<string, string> {

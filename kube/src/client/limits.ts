@@ -2,6 +2,8 @@
 
 /** A whole call, its repetitions included. */
 export const callTimeoutMs = 30_000;
+/** For a watch that the server does not end in its time. */
+export const watchGraceMs = 30_000;
 /** TCP and TLS handshake. */
 export const connectTimeoutMs = 5_000;
 /** Without a byte for this long, the connection of a call counts as hung. */
@@ -28,3 +30,5 @@ export const callBackoff = { firstMs: 100, maxMs: 5_000 };
 export const defaultRate = { perSecond: 50, burst: 100 };
 /** Tokens and certificates that lie in files are read again after this time. */
 export const identityAgeMs = 10_000;
+/** Reading an identity, a plug-in's work included. Shorter than a call, whose error then says what hung. */
+export const identityTimeoutMs = 25_000;
