@@ -3,13 +3,13 @@ import { backoffMs } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
 import { type Clock, pause } from "../clock.ts";
 import { ApiError } from "../errors.ts";
+import { type Rate, TokenBucket } from "../token-bucket.ts";
 import type { Access, Connection } from "./access.ts";
 import { readText } from "./body.ts";
 import type { CallOptions } from "./client.ts";
 import { Ending } from "./ending.ts";
 import { callBackoff, callTimeoutMs, maxAnswerBytes, maxStatusBytes, silenceMs } from "./limits.ts";
 import type { ClientObserver } from "./observer.ts";
-import type { RateLimit } from "./rate.ts";
 import { retryAfterOf, toApiError } from "./status.ts";
 import { ExchangeFailure, type HttpRequest, type Transport } from "./transport.ts";
 
@@ -25,7 +25,7 @@ export interface Call {
 interface CallsParts {
   readonly access: Access;
   readonly transport: Transport;
-  readonly rate: RateLimit;
+  readonly rate: Rate;
   readonly clock: Clock;
   readonly random: () => number;
   readonly observer: ClientObserver | undefined;
@@ -34,11 +34,13 @@ interface CallsParts {
 /** Calls with their time-outs, repetitions and errors; and the starts of watches. */
 export class Calls {
   readonly #parts: CallsParts;
+  readonly #bucket: TokenBucket;
   readonly #live = new Set<Ending>();
   #closed = false;
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
+    this.#bucket = new TokenBucket(parts.rate, () => parts.clock.monotonic());
   }
 
   get clock(): Clock {
@@ -47,10 +49,13 @@ export class Calls {
 
   /** @returns the parsed JSON of a success */
   async send(call: Call): Promise<unknown> {
-    const { what, options } = call;
-    using ending = this.begin(what, options.signal, options.timeoutMs ?? callTimeoutMs);
+    const { what, repeatable, options } = call;
+    const { timeoutMs = callTimeoutMs } = options;
+    using ending = this.begin(what, options.signal, timeoutMs);
+    // An admission webhook takes its time; only where another try may follow is half of the call left for it.
+    const request = { ...call.request, answerMs: repeatable ? Math.max(silenceMs, timeoutMs / 2) : timeoutMs };
     for (let attempt = 1; ; attempt++) {
-      const tried = await this.#try(call, ending);
+      const tried = await this.#try(what, request, ending);
       if ("text" in tried) return parse(what, tried.text);
       ending.lastError = tried.error;
       const pauseMs = pauseAfter(call, tried, backoffMs(callBackoff, attempt, this.#parts.random()));
@@ -67,7 +72,7 @@ export class Calls {
   }
 
   /** @throws CopepodError `unavailable` when closed */
-  begin(what: string, signal: AbortSignal | undefined, timeoutMs?: number): Ending {
+  begin(what: string, signal: AbortSignal | undefined, timeoutMs: number): Ending {
     if (this.#closed) throw closed();
     return new Ending({ what, signal, timeoutMs, live: this.#live, clock: this.clock });
   }
@@ -75,10 +80,11 @@ export class Calls {
   close(): void {
     this.#closed = true;
     for (const ending of this.#live) ending.end(closed());
+    this.#parts.access.end(closed());
     this.#parts.transport.close();
   }
 
-  async #try({ what, request }: Call, ending: Ending): Promise<Tried> {
+  async #try(what: string, request: HttpRequest, ending: Ending): Promise<Tried> {
     try {
       await this.#waitForRate(request.method, ending);
       const response = await this.#exchange(request, ending);
@@ -92,12 +98,16 @@ export class Calls {
     }
   }
 
-  async #waitForRate(verb: string, { signal }: Ending): Promise<void> {
-    const { rate, access, observer } = this.#parts;
-    const waitedMs = await rate.take(signal);
-    if (waitedMs === 0) return;
-    const { host } = new URL((await access.current()).endpoint.server);
-    observer?.waited({ verb, host, seconds: waitedMs / 1_000 });
+  /** Whoever comes too early waits in the order of coming; who gives up leaves its token to the next. */
+  async #waitForRate(verb: string, ending: Ending): Promise<void> {
+    const { access, observer } = this.#parts;
+    const waitMs = this.#bucket.take();
+    if (waitMs === 0) return;
+    await pause(this.clock, waitMs, ending.signal);
+    if (ending.signal.aborted) this.#bucket.giveBack();
+    ending.signal.throwIfAborted();
+    const { host } = new URL((await ending.race(access.current())).endpoint.server);
+    observer?.waited({ verb, host, seconds: waitMs / 1_000 });
   }
 
   /** A refused identity is read again, and the request sent again when that brought another one. */

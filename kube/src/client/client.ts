@@ -20,7 +20,6 @@ export interface PageOptions extends ListOptions {
   readonly limit?: number;
   readonly continueToken?: string;
   readonly resourceVersion?: string;
-  readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
 }
 
 export interface Page {
@@ -33,7 +32,7 @@ export interface Page {
 
 export interface WatchOptions extends ListOptions {
   readonly resourceVersion: string;
-  /** Seconds after which the server ends the watch in good order. */
+  /** Seconds after which the server ends the watch in good order; when it has not soon after, the client does, with an error. */
   readonly timeoutSeconds: number;
   /** Milliseconds without a byte after which the connection counts as hung. */
   readonly inactivityMs: number;
@@ -64,7 +63,6 @@ export interface ApplyOptions extends CallOptions {
 
 export interface DeleteOptions extends CallOptions {
   readonly gracePeriodSeconds?: number;
-  readonly propagationPolicy?: "Foreground" | "Background" | "Orphan";
 }
 
 /**

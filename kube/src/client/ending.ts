@@ -5,7 +5,7 @@ interface EndingParts {
   /** For the sentence of a time-out. */
   readonly what: string;
   readonly signal: AbortSignal | undefined;
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs: number;
   readonly clock: Clock;
   /** All that live: whoever owns it can end it through this set. */
   readonly live: Set<Ending>;
@@ -25,7 +25,7 @@ export class Ending implements Disposable {
     const { clock, signal, timeoutMs, live } = parts;
     live.add(this);
     this.#startedAt = clock.monotonic();
-    this.#stopTimer = timeoutMs === undefined ? () => {} : clock.after(timeoutMs, () => this.end(this.#timeout()));
+    this.#stopTimer = clock.after(timeoutMs, () => this.end(this.#timeout()));
     if (signal?.aborted) this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort);
   }
@@ -35,7 +35,7 @@ export class Ending implements Disposable {
   }
 
   get leftMs(): number {
-    const { clock, timeoutMs = Number.POSITIVE_INFINITY } = this.#parts;
+    const { clock, timeoutMs } = this.#parts;
     return this.#startedAt + timeoutMs - clock.monotonic();
   }
 

@@ -21,7 +21,6 @@ import { defaultRate, pageSize } from "./limits.ts";
 import { asObject, asPage } from "./objects.ts";
 import type { ClientObserver } from "./observer.ts";
 import { describeCall, type Place, pathOf, type Query } from "./paths.ts";
-import { RateLimit } from "./rate.ts";
 import { type HttpRequest, Transport } from "./transport.ts";
 import { watchEvents } from "./watch.ts";
 
@@ -61,7 +60,7 @@ class HttpKubeClient implements KubeClient {
     this.#calls = new Calls({
       access: new Access(identity, clock),
       transport: new Transport({ userAgent, clock, observer }),
-      rate: new RateLimit(rate, clock),
+      rate,
       clock,
       random,
       observer,
@@ -75,17 +74,18 @@ class HttpKubeClient implements KubeClient {
   }
 
   async page(resource: Resource, options: PageOptions = {}): Promise<Page> {
-    const { namespace, limit = pageSize, continueToken, resourceVersion, resourceVersionMatch } = options;
+    const { namespace, limit = pageSize, continueToken, resourceVersion } = options;
     const what = describeCall("list", resource, { namespace });
-    const query = { ...selectors(options), limit, continue: continueToken, resourceVersion, resourceVersionMatch };
+    const query = { ...selectors(options), limit, continue: continueToken, resourceVersion };
     return asPage(what, resource, await this.#read(what, pathOf(resource, { namespace }, query), options));
   }
 
   async *list(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page> {
     let page = await this.page(resource, options);
     yield page;
-    while (page.continueToken !== undefined) {
-      page = await this.page(resource, { ...options, continueToken: page.continueToken });
+    for (let { continueToken } = page; continueToken !== undefined; continueToken = page.continueToken) {
+      page = await this.page(resource, { ...options, continueToken });
+      if (page.continueToken === continueToken) throw endless(describeCall("list", resource, options));
       yield page;
     }
   }
@@ -99,7 +99,7 @@ class HttpKubeClient implements KubeClient {
       ...{ watch: true, allowWatchBookmarks: true, resourceVersion, timeoutSeconds: Math.ceil(timeoutSeconds) },
     };
     const what = describeCall("watch", resource, { namespace });
-    return watchEvents(this.#calls, { what, path: pathOf(resource, { namespace }, query), ...options });
+    return watchEvents(this.#calls, { what, path: pathOf(resource, { namespace }, query), timeoutSeconds, ...options });
   }
 
   async create(resource: Resource, object: KubeObject, options?: CallOptions): Promise<KubeObject> {
@@ -144,10 +144,10 @@ class HttpKubeClient implements KubeClient {
   async delete(
     resource: Resource,
     { uid, resourceVersion, ...place }: Target,
-    { gracePeriodSeconds, propagationPolicy, ...options }: DeleteOptions = {},
+    { gracePeriodSeconds, ...options }: DeleteOptions = {},
   ): Promise<void> {
     const preconditions = { uid, resourceVersion };
-    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions, gracePeriodSeconds, propagationPolicy };
+    const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions, gracePeriodSeconds };
     const repeatable = uid !== undefined || resourceVersion !== undefined;
     const write = { verb: "delete", method: "DELETE", type: "application/json", body, repeatable } as const;
     try {
@@ -188,6 +188,9 @@ function requireNamespace({ namespaced, plural }: Resource, { namespace, name = 
   if (!namespaced || namespace !== undefined) return;
   throw new CopepodError("invalid", `${plural} ${name} has no namespace, though ${plural} are namespaced; name it`);
 }
+
+const endless = (what: string): CopepodError =>
+  new CopepodError("clusterUnavailable", `${what}: the API server gave the same page again; list again`);
 
 /** For the API server a patch with another uid is an invalid change, and a delete with one a conflict. Here both are that. */
 function anotherUid(error: unknown): unknown {

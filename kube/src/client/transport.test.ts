@@ -80,6 +80,15 @@ describe("a connection", () => {
     await Promise.all(held);
   });
 
+  it("of a call that had no answer in its time is not used again, nor are those beside it", async (t) => {
+    await using api = await TestApi.start();
+    const client = api.client({ clock: systemClock });
+    await Promise.all([client.get(maps, web), client.get(maps, web)]);
+    api.queue(hang);
+    await assert.rejects(client.create(maps, { metadata: web }, { timeoutMs: 50 }), /not done within 50 ms/);
+    await t.waitFor(async () => assert.equal(await api.openSockets(), 0));
+  });
+
   it("of a call that was given up is not used again", async (t) => {
     await using api = await TestApi.start();
     const client = api.client({ clock: systemClock });

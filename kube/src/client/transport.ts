@@ -10,6 +10,8 @@ export interface HttpRequest {
   /** With the query. */
   readonly path: string;
   readonly body?: { readonly type: string; readonly text: string };
+  /** Milliseconds until the status line must be there; `silenceMs` without it. */
+  readonly answerMs?: number;
   /** A watch has a connection of its own. */
   readonly watch?: boolean;
 }
@@ -71,9 +73,9 @@ export class Transport {
       return response;
     } catch (error) {
       report("<error>");
-      signal.throwIfAborted();
       // Where one connection broke or hangs, those beside it are as old: the next try gets a new one.
       dropUnused(pools);
+      signal.throwIfAborted();
       throw error;
     }
   }
@@ -129,13 +131,13 @@ interface Sending {
   readonly clock: Clock;
 }
 
-function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending: Sending): Promise<IncomingMessage> {
+function send(pools: Pools, { method, path, body, ...more }: HttpRequest, sending: Sending): Promise<IncomingMessage> {
   const { headers, signal, clock } = sending;
   const { url, calls, watches } = pools;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = (isSecure(url) ? https : http).request({
     ...{
-      agent: watch ? watches : calls,
+      agent: more.watch ? watches : calls,
       host: url.hostname.replace(/^\[|\]$/g, ""),
       port: url.port || (isSecure(url) ? 443 : 80),
     },
@@ -151,7 +153,7 @@ function send(pools: Pools, { method, path, body, watch }: HttpRequest, sending:
     reject(new ExchangeFailure(describe(error), { phase, cause: error }));
   };
   const fail = (what: string, ms: number) => clock.after(ms, () => end(new Error(`${what} in ${ms} ms`)));
-  const stopSilence = fail("no answer", silenceMs);
+  const stopSilence = fail("no answer", more.answerMs ?? silenceMs);
   signal.addEventListener("abort", () => end(new Error("given up")));
   const onOpen = () => {
     phase = "sent";

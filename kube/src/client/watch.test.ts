@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { systemClock } from "../clock.ts";
 import { isExpired } from "../errors.ts";
 import type { WatchEvent } from "./client.ts";
-import { maxLineBytes } from "./limits.ts";
+import { maxLineBytes, watchGraceMs } from "./limits.ts";
 import { maps, object, status, TestApi, WatchedClock, web } from "./testing/api.ts";
 
 const clock = systemClock;
@@ -91,12 +91,32 @@ describe("a watch", () => {
     await using api = await TestApi.start();
     const time = new WatchedClock();
     api.queue((response) => response.write(event("ADDED")));
-    const events = api.client({ clock: time.clock }).watch(maps, options)[Symbol.asyncIterator]();
-    assert.equal((await events.next()).done, false);
+    const events = api.client({ clock: time.clock }).watch(maps, { ...options, timeoutSeconds: 3_600 });
+    const taker = events[Symbol.asyncIterator]();
+    assert.equal((await taker.next()).done, false);
     time.pass(10 * options.inactivityMs);
-    const hung = assert.rejects(async () => await events.next(), /nothing came for 60000 ms/);
+    const hung = assert.rejects(async () => await taker.next(), /nothing came for 60000 ms/);
     time.pass(options.inactivityMs);
     await hung;
+  });
+
+  it("ends soon after its time when the server does not end it, whatever keeps it alive", async (t) => {
+    await using api = await TestApi.start();
+    const time = new WatchedClock();
+    api.queue((response) => {
+      response.on("error", () => undefined);
+      const drip = () => !response.destroyed && response.write("\n", () => setTimeout(drip, 1));
+      drip();
+    });
+    let isOpen = false;
+    const opened = () => {
+      isOpen = true;
+    };
+    const watch = api.client({ clock: time.clock }).watch(maps, { ...options, opened, inactivityMs: 1e9 });
+    const ended = assert.rejects(Array.fromAsync(watch), { code: "clusterUnavailable", message: /not done within/ });
+    await t.waitFor(() => assert.ok(isOpen));
+    time.pass(options.timeoutSeconds * 1_000 + watchGraceMs);
+    await ended;
   });
 
   it("does not read ahead of its taker without a bound", async () => {

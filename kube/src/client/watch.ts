@@ -2,22 +2,22 @@ import { CopepodError } from "@copepod/core/errors";
 import { readChunks } from "./body.ts";
 import type { Calls } from "./calls.ts";
 import type { WatchEvent, WatchOptions } from "./client.ts";
-import { maxLineBytes } from "./limits.ts";
+import { maxLineBytes, watchGraceMs } from "./limits.ts";
 import { LineDecoder } from "./lines.ts";
 import { isKubeObject } from "./objects.ts";
 import { toApiError } from "./status.ts";
 import { ExchangeFailure } from "./transport.ts";
 
-interface Watch extends Pick<WatchOptions, "signal" | "inactivityMs" | "opened"> {
+interface Watch extends Pick<WatchOptions, "signal" | "timeoutSeconds" | "inactivityMs" | "opened"> {
   readonly what: string;
   readonly path: string;
 }
 
 export async function* watchEvents(
   calls: Calls,
-  { what, path, signal, inactivityMs, opened }: Watch,
+  { what, path, signal, timeoutSeconds, inactivityMs, opened }: Watch,
 ): AsyncGenerator<WatchEvent> {
-  using ending = calls.begin(what, signal);
+  using ending = calls.begin(what, signal, timeoutSeconds * 1_000 + watchGraceMs);
   try {
     const response = await calls.open(what, { method: "GET", path, watch: true }, ending);
     opened?.();
