@@ -5,7 +5,7 @@ import type { Say } from "./machine/say.ts";
 
 /** What a provider makes a cluster with. */
 export interface Cluster {
-  /** A DNS label of at most `maxNameLength` characters: good for cgroups, interfaces and containers. */
+  /** A short DNS label: good for cgroups, interfaces and containers. */
   readonly name: string;
   /** Holds all that belongs to the cluster, mode 0700. Removed by `down`, after the provider has left nothing else. */
   readonly folder: string;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -130,6 +130,36 @@ describe("npm run cluster", () => {
     assert.equal(code, 4);
     assert.match(said, /kept is another kind of cluster already \(control-plane\)/);
     await succeed("down", "--name", "kept");
+  });
+
+  it("counts as broken while its API server is stuck, though all its processes run", { skip }, async () => {
+    await succeed("up", "--control-plane", "--name", "stuck");
+    const [server] = await pids("stuck");
+    assert.ok(server);
+    process.kill(server, "SIGSTOP");
+    const { code, output } = await cluster("status", "--name", "stuck");
+    assert.equal(code, 1);
+    assert.match(output, /^stuck {2}control-plane {2}broken .*readiness +ended/s);
+    process.kill(server, "SIGCONT");
+    await succeed("status", "--name", "stuck");
+    await succeed("down", "--name", "stuck");
+  });
+
+  it("shows and removes what is there of a cluster that nobody knows any more", { skip }, async () => {
+    await succeed("up", "--control-plane", "--name", "unknown");
+    const running = await pids("unknown");
+    const folder = join(home, "state", "copepod", "clusters", "unknown");
+    await writeFile(join(folder, "cluster.json"), "{}");
+    await mkdir(join(folder, "..", "half"));
+    const { clusters } = await status();
+    assert.deepEqual(clusters.map(({ name, provider, state }) => `${name} ${provider} ${state}`).sort(), [
+      "half unknown broken",
+      "unknown unknown broken",
+    ]);
+    assert.match((await cluster("up", "--name", "unknown")).said, /cluster\.json is not readable: `down` removes/);
+    for (const name of ["unknown", "half"]) await succeed("down", "--name", name);
+    for (const pid of running) assert.equal(await isAlive(pid), false);
+    assert.deepEqual(await status(), { clusters: [] });
   });
 
   it("makes two at once, also one cluster by two who want it at once", { skip }, async () => {

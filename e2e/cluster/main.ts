@@ -1,7 +1,9 @@
 import { homedir } from "node:os";
 import { CopepodError, codeOf } from "@copepod/core/errors";
-import { type Context, down, endSignals, exec, load, status, up } from "./command/commands.ts";
+import { down, endSignals, exec, load, up } from "./command/commands.ts";
+import type { Context } from "./command/context.ts";
 import { help, type Invocation, parseInvocation, UsageError } from "./command/options.ts";
+import { status } from "./command/status.ts";
 import { foldersOf } from "./machine/folders.ts";
 
 const exitCodes = { ok: 0, failure: 1, usage: 2, notFound: 3, conflict: 4, timeout: 5, interrupted: 130 } as const;

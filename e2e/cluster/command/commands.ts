@@ -8,32 +8,16 @@ import { isDeepStrictEqual } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import { isProgram } from "../binaries/catalogue.ts";
 import { findBinaries, findFolders } from "../binaries/find.ts";
-import type { Cluster, ClusterStatus, Provider, ProviderName } from "../cluster.ts";
-import { kubeconfigOf } from "../cluster.ts";
-import type { Folders } from "../machine/folders.ts";
+import type { Cluster } from "../cluster.ts";
 import { takeLock } from "../machine/lock.ts";
-import { requirePackages } from "../machine/packages.ts";
 import { listProcesses, stopProcess } from "../machine/processes.ts";
-import { programFolders } from "../machine/programs.ts";
-import { defaultName, type Invocation, type Wish } from "./options.ts";
+import { whyNotReady } from "./answers.ts";
+import { type Context, existing, kubeconfigFor, makeCluster } from "./context.ts";
+import { defaultName, type Of, type Wish } from "./options.ts";
 import { chooseState, loadProvider } from "./providers.ts";
-import { type ClusterState, listClusters, readState, writeState } from "./state.ts";
+import { type ClusterState, readState, writeState } from "./state.ts";
 
 export const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-export interface Context {
-  readonly folders: Folders;
-  readonly env: NodeJS.ProcessEnv;
-  /** What relative paths start from. */
-  readonly cwd: string;
-  /** For people, while it goes on. */
-  readonly say: (line: string) => void;
-  /** The answer. */
-  readonly print: (text: string) => void;
-  readonly signal: AbortSignal;
-}
-
-type Of<Kind extends Invocation["kind"]> = Extract<Invocation, { kind: Kind }>;
 
 export async function up({ name, wish, install }: Of<"up">, context: Context): Promise<void> {
   const { folders, cwd, say, signal } = context;
@@ -43,33 +27,29 @@ export async function up({ name, wish, install }: Of<"up">, context: Context): P
   const state = await agree(name, { wish: resolveWish(wish, cwd), before: await readState(folder), signal });
   await writeState(folder, state);
   const provider = await loadProvider(state, folders.cache);
-  await provider.up(makeCluster(name, { context, install }));
+  const cluster = makeCluster(name, { context, install });
+  await provider.up(cluster);
+  const kubeconfig = kubeconfigFor(state, folder);
+  const problem = await whyNotReady(cluster, kubeconfig);
+  if (problem !== undefined)
+    throw new CopepodError("clusterUnavailable", `the cluster of ${kubeconfig} does not answer: ${problem}`);
   say(`${name} (${describe(state)}) serves, after ${((performance.now() - began) / 1_000).toFixed(1)} s`);
   const option = name === defaultName ? "" : ` --name ${name}`;
   say(`try: npm run cluster --${option} exec -- kubectl get namespaces`);
-  say(`or:  export KUBECONFIG=${kubeconfigFor(state, folder)}`);
+  say(`or:  export KUBECONFIG=${kubeconfig}`);
 }
 
 export async function down({ name }: Of<"down">, context: Context): Promise<void> {
   const folder = join(context.folders.clusters, name);
   using _lock = await lock(name, context);
   if (!existsSync(folder)) return context.say(`there is no cluster ${name}`);
-  const state = await readState(folder);
-  if (state) await (await loadProvider(state, context.folders.cache)).down(makeCluster(name, { context }));
-  for (const { name } of await listProcesses(folder)) await stopProcess(folder, name);
+  const cluster = makeCluster(name, { context });
+  const state = await readState(folder).catch(sayUnreadable(cluster));
+  if (state) await (await loadProvider(state, context.folders.cache)).down(cluster);
+  for (const { name } of await listProcesses(folder)) await stopProcess(folder, name, { signal: "SIGKILL" });
+  if (!state && process.platform === "linux") await removeRemains(cluster, context.folders.cache);
   await rm(folder, { recursive: true, force: true });
   context.say(`${name} is gone`);
-}
-
-/** @returns whether all that it shows serve */
-export async function status({ name, asJson }: Of<"status">, context: Context): Promise<boolean> {
-  const { clusters } = context.folders;
-  const names = name === undefined ? await listClusters(clusters) : [name];
-  const all = await Promise.all(names.map((name) => look(name, context)));
-  if (asJson) context.print(`${JSON.stringify({ clusters: all }, undefined, 2)}\n`);
-  else if (all.length === 0) context.print("there is no cluster; `npm run cluster -- up` makes one\n");
-  else for (const one of all) context.print(formatStatus(one));
-  return all.every(({ state }) => state === "up");
 }
 
 export async function load({ name, image }: Of<"load">, context: Context): Promise<void> {
@@ -112,6 +92,20 @@ export async function exec({ name, command }: Of<"exec">, context: Context): Pro
   return child.exitCode ?? 128 + (child.signalCode ? constants.signals[child.signalCode] : 0);
 }
 
+const sayUnreadable =
+  ({ name, say }: Cluster) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof CopepodError)) throw error;
+    say(
+      `${error.message}; what a Docker engine of the machine has of it stays: docker ps --filter label=io.x-k8s.kind.cluster=copepod-${name}`,
+    );
+  };
+
+/** Of a cluster of which nobody knows any more how it was made: all that is not in its folder are cgroups. */
+async function removeRemains(cluster: Cluster, cache: string): Promise<void> {
+  await (await loadProvider({ provider: "native", ownEngine: false }, cache)).down(cluster);
+}
+
 /** What the cluster shall be, from what is wished and what it is already. */
 async function agree(
   name: string,
@@ -135,65 +129,8 @@ const resolveWish = (wish: Wish, cwd: string): Wish =>
 const describe = ({ provider, ownEngine, kubeconfig }: ClusterState): string =>
   [provider, ...(ownEngine ? ["own engine"] : []), ...(kubeconfig === undefined ? [] : [kubeconfig])].join(", ");
 
-const kubeconfigFor = ({ kubeconfig }: ClusterState, folder: string): string => kubeconfig ?? kubeconfigOf(folder);
-
-interface Existing {
-  readonly provider: Provider;
-  readonly state: ClusterState;
-  readonly folder: string;
-}
-
-/** @throws CopepodError `notFound` */
-async function existing(name: string, { folders }: Context): Promise<Existing> {
-  const folder = join(folders.clusters, name);
-  const state = await readState(folder);
-  if (state) return { folder, state, provider: await loadProvider(state, folders.cache) };
-  throw new CopepodError(
-    "notFound",
-    `there is no cluster ${name}: \`up\` makes it, \`status\` lists those that there are`,
-  );
-}
-
 /** Only one process at a time changes a cluster. The lock lies beside its folder, which `down` removes. */
 async function lock(name: string, { folders, say, signal }: Context): Promise<Disposable> {
   await mkdir(folders.clusters, { recursive: true, mode: 0o700 });
   return await takeLock(join(folders.clusters, `${name}.lock`), { say, signal, what: `the cluster ${name}` });
-}
-
-function makeCluster(
-  name: string,
-  { context, install = false }: { readonly context: Context; readonly install?: boolean },
-): Cluster {
-  const { folders, env, say, signal } = context;
-  return {
-    name,
-    folder: join(folders.clusters, name),
-    say,
-    signal,
-    binaries: async (names) => await findBinaries(names, { env, say, signal }),
-    packages: async (names) =>
-      await requirePackages(names, { install, folders: programFolders(env.PATH), say, signal }),
-  };
-}
-
-interface Shown extends ClusterStatus {
-  readonly name: string;
-  readonly provider: ProviderName;
-  readonly folder: string;
-  readonly kubeconfig: string;
-}
-
-async function look(name: string, context: Context): Promise<Shown> {
-  const { provider, state, folder } = await existing(name, context);
-  const found = await provider.status(makeCluster(name, { context }));
-  return { name, provider: provider.name, ...found, folder, kubeconfig: kubeconfigFor(state, folder) };
-}
-
-function formatStatus({ name, provider, state, kubeconfig, parts }: Shown): string {
-  const width = Math.max(...parts.map((part) => part.name.length), 0);
-  const lines = parts.map(
-    (part) => `  ${part.name.padEnd(width)}  ${part.state}${part.detail ? `  ${part.detail}` : ""}`,
-  );
-  const advice = state === "up" ? [] : ["  `up` mends it, `down` removes it"];
-  return `${[`${name}  ${provider}  ${state}  ${kubeconfig}`, ...lines, ...advice].join("\n")}\n`;
 }

@@ -1,9 +1,11 @@
 import { parseArgs } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { ClusterState } from "./state.ts";
-import { checkName } from "./state.ts";
 
 export const defaultName = "copepod";
+/** Interfaces have 15 characters at most, and their names end in a few of their own. */
+const maxNameLength = 20;
+const namePattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
 export const help = `
 A real Kubernetes cluster to build on, on this machine.
@@ -41,6 +43,8 @@ export type Invocation =
   | { readonly kind: "status"; readonly name: string | undefined; readonly asJson: boolean }
   | { readonly kind: "load"; readonly name: string; readonly image: string }
   | { readonly kind: "exec"; readonly name: string; readonly command: readonly [string, ...string[]] };
+
+export type Of<Kind extends Invocation["kind"]> = Extract<Invocation, { kind: Kind }>;
 
 /** The command line is not valid; the message says how. */
 export class UsageError extends CopepodError {
@@ -95,7 +99,7 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
-/** @throws UsageError, or CopepodError `invalid` for a name that can't be one */
+/** @throws UsageError */
 export function parseInvocation(args: readonly string[]): Invocation {
   // Else its options would be taken for ours.
   if (args[0] === "exec" && args.length > 1 && !args.some((arg) => ["--", "--help", "-h"].includes(arg)))
@@ -109,6 +113,11 @@ export function parseInvocation(args: readonly string[]): Invocation {
   const foreign = Object.keys(values).find((option) => !command.options.some((known) => known === option));
   if (foreign !== undefined) throw new UsageError(`${word} has no option --${foreign}`);
   return command.parse(checkName(values.name ?? defaultName), words, values);
+}
+
+function checkName(name: string): string {
+  if (name.length <= maxNameLength && namePattern.test(name)) return name;
+  throw new UsageError(`“${name}” can't name a cluster: use at most ${maxNameLength} small letters, digits and dashes`);
 }
 
 function refuse(words: readonly string[]): void {

@@ -8,10 +8,7 @@ import type { ClusterState } from "./state.ts";
 const engineTimeoutMs = 10_000;
 
 /** @param cache folder of what is made once for all clusters */
-export async function loadProvider(
-  { provider, ownEngine, kubeconfig }: ClusterState,
-  cache: string,
-): Promise<Provider> {
+export async function loadProvider({ provider, ownEngine }: ClusterState, cache: string): Promise<Provider> {
   switch (provider) {
     case "native":
       return (await import("../native/native.ts")).native;
@@ -23,7 +20,7 @@ export async function loadProvider(
     case "control-plane":
       return (await import("../control-plane/provider.ts")).controlPlaneProvider;
     case "kubeconfig":
-      return (await import("./given.ts")).givenProvider(kubeconfig ?? "");
+      return (await import("./given.ts")).givenProvider;
   }
 }
 

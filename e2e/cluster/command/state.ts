@@ -5,10 +5,6 @@ import { z } from "zod";
 import { providerNames } from "../cluster.ts";
 import { isMissing, readIfThere, writeWhole } from "../machine/files.ts";
 
-/** Interfaces have 15 characters at most, and their names end in a few of their own. */
-export const maxNameLength = 20;
-const namePattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-
 /** What must be known of a cluster to go on with it. */
 const stateSchema = z.strictObject({
   provider: z.enum(providerNames),
@@ -19,15 +15,6 @@ const stateSchema = z.strictObject({
 });
 export type ClusterState = z.infer<typeof stateSchema>;
 
-/** @throws CopepodError `invalid` */
-export function checkName(name: string): string {
-  if (name.length <= maxNameLength && namePattern.test(name)) return name;
-  throw new CopepodError(
-    "invalid",
-    `“${name}” can't name a cluster: use at most ${maxNameLength} small letters, digits and dashes`,
-  );
-}
-
 /** @returns undefined when there is no such cluster */
 export async function readState(folder: string): Promise<ClusterState | undefined> {
   const file = join(folder, "cluster.json");
@@ -36,7 +23,7 @@ export async function readState(folder: string): Promise<ClusterState | undefine
   try {
     return stateSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new CopepodError("invalid", `${file} is not readable; remove it, then make the cluster again`, { cause });
+    throw new CopepodError("invalid", `${file} is not readable: \`down\` removes the cluster`, { cause });
   }
 }
 

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfThere } from "./files.ts";
 import { waitFor } from "./wait.ts";
 
 const cpusetSettings = ["cpuset.cpus", "cpuset.mems"];
@@ -7,6 +8,7 @@ const cpusetSettings = ["cpuset.cpus", "cpuset.mems"];
 const endTimeoutMs = 20_000;
 const forever = new AbortController().signal;
 const hierarchies = "/sys/fs/cgroup";
+const nodeGroup = "node";
 
 /** Absolute path of a cluster's cgroup, below the root of every hierarchy. */
 export const cgroupOf = (cluster: string): string => `/copepod-${cluster}`;
@@ -25,11 +27,23 @@ export async function makeCgroup(cgroup: string): Promise<void> {
 /** Puts the caller, its parent and all that they start into the cgroup, beside the pods: so its end is the end of all. */
 export async function joinCgroup(cgroup: string): Promise<void> {
   for (const folder of await cgroupFolders(cgroup)) {
-    const own = join(folder, "node");
+    const own = join(folder, nodeGroup);
     await mkdir(own);
     if (folder.includes("/cpuset/")) await copySettings(own, cpusetSettings);
     for (const pid of [process.ppid, process.pid]) await writeFile(join(own, "cgroup.procs"), String(pid));
   }
+}
+
+/** Command lines of those that have joined it, as words. */
+export async function commandsIn(cgroup: string): Promise<string[][]> {
+  const [folder] = await cgroupFolders(cgroup);
+  const pids = folder === undefined ? "" : ((await readIfThere(join(folder, nodeGroup, "cgroup.procs"))) ?? "");
+  const looks = pids
+    .trim()
+    .split("\n")
+    // One may end meanwhile.
+    .map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""));
+  return (await Promise.all(looks)).map((line) => line.split("\0"));
 }
 
 /** Removes the cgroup with all that are in it, when the last of its killed processes is gone. */

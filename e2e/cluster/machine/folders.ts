@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 export interface Folders {
   /** One folder for each cluster, by its name. */
@@ -9,6 +9,6 @@ export interface Folders {
 
 /** By the XDG base directory rules. */
 export const foldersOf = (env: NodeJS.ProcessEnv, home: string): Folders => ({
-  clusters: join(env.XDG_STATE_HOME || join(home, ".local", "state"), "copepod", "clusters"),
-  cache: join(env.XDG_CACHE_HOME || join(home, ".cache"), "copepod"),
+  clusters: resolve(env.XDG_STATE_HOME || join(home, ".local", "state"), "copepod", "clusters"),
+  cache: resolve(env.XDG_CACHE_HOME || join(home, ".cache"), "copepod"),
 });

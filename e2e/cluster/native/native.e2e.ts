@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { describe, it } from "node:test";
 import { until } from "../../support/until.ts";
 import { processesOf, zombiesBelow } from "../testing/footprint.ts";
-import { fixture, gate, outputOf, patienceMs } from "../testing/stage.ts";
+import { fixture, gate, outputOf, patienceMs, Stage } from "../testing/stage.ts";
 import { tellStory } from "../testing/story.ts";
 
 const can = process.platform === "linux" && process.getuid?.() === 0;
@@ -39,6 +39,16 @@ describe("a native cluster", { skip }, () => {
       await stage.ask("apply", "-f", fixture("loaded-pod.yaml"));
       await stage.ready("loaded", "default");
       assert.deepEqual(await zombiesBelow(await stage.life()), [], "the shims of pods that are gone");
+    });
+
+    it("keeps its name from clusters of other state folders", async () => {
+      const namesake = new Stage({ provider: "native", life: "node" });
+      const { code, complaint } = await namesake.cluster("up", "--provider=native");
+      assert.equal(code, 4);
+      assert.match(complaint, /of another state folder runs: choose another --name/);
+      await namesake.down();
+      await namesake.remove();
+      assert.ok(await stage.readsPage("friend"), "the first one serves on");
     });
 
     it("runs beside another one", async () => {

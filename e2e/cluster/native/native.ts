@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster, Provider } from "../cluster.ts";
 import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
-import { cgroupOf, makeCgroup, removeCgroup } from "../machine/cgroups.ts";
+import { cgroupOf, commandsIn, makeCgroup, removeCgroup } from "../machine/cgroups.ts";
 import { readIfThere, writeWhole } from "../machine/files.ts";
 import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../machine/processes.ts";
 import { programFolders } from "../machine/programs.ts";
@@ -24,6 +24,7 @@ import {
   statusFileOf,
 } from "./spec.ts";
 
+const main = fileURLToPath(new URL("main.ts", import.meta.url));
 const readyTimeoutMs = 180_000;
 /** The node's own of these hide the machine's. */
 const hiddenFolders = ["/run", "/var/lib", "/var/log"];
@@ -35,16 +36,21 @@ export const native: Provider = {
   async up(cluster) {
     requireRoot();
     requireVisible(cluster.folder);
+    if (await isElsewhere(cluster)) {
+      const { name } = cluster;
+      throw new CopepodError("conflict", `a cluster ${name} of another state folder runs: choose another --name`);
+    }
     if (!(await findProcess(cluster.folder, nodeProcess))) await startNode(cluster);
     await waitUntilReady(cluster, readyTimeoutMs);
   },
 
-  async down({ name, folder }) {
+  async down(cluster) {
+    const { name, folder } = cluster;
     const node = await findProcess(folder, nodeProcess);
     // All that is in the namespaces ends with their first process, and only then does its parent.
     if (node) for (const pid of await childrenOf(node)) process.kill(pid, "SIGKILL");
     await stopProcess(folder, nodeProcess);
-    await removeCgroup(cgroupOf(name));
+    if (!(await isElsewhere(cluster))) await removeCgroup(cgroupOf(name));
   },
 
   async status({ folder }) {
@@ -62,7 +68,10 @@ export const native: Provider = {
     const complaint: Buffer[] = [];
     child.stderr?.on("data", (part: Buffer) => complaint.push(part));
     const [code] = await once(child, "close");
-    if (code !== 0) throw new CopepodError("invalid", `${archive} is no image: ${Buffer.concat(complaint)}`);
+    if (code === 0) return;
+    // Before it there are warnings that have nothing to do with it.
+    const cause = Buffer.concat(complaint).toString().trim().split("\n").at(-1);
+    throw new CopepodError("invalid", `${archive} is no image: ${cause}`);
   },
 
   async enter(cluster) {
@@ -70,6 +79,13 @@ export const native: Provider = {
     return ["nsenter", "--target", String(node.pid), "--net", "--"];
   },
 };
+
+/** Whether the cgroup of this name is another cluster's: cgroups are the machine's, names those of a state folder. */
+async function isElsewhere({ name, folder }: Cluster): Promise<boolean> {
+  const own = specFileOf(folder);
+  const commands = await commandsIn(cgroupOf(name));
+  return commands.some((words) => words.some((word) => word.endsWith("/native/main.ts")) && !words.includes(own));
+}
 
 async function openArchive(archive: string): Promise<FileHandle> {
   try {
@@ -110,7 +126,6 @@ async function startNode(cluster: Cluster): Promise<void> {
   // Waits for the last process of a node that was killed, too.
   await makeCgroup(cgroupOf(name));
   say("starting the node");
-  const main = fileURLToPath(new URL("main.ts", import.meta.url));
   await startProcess({
     folder,
     name: nodeProcess,

@@ -1,5 +1,5 @@
 import { writeWhole } from "../machine/files.ts";
-import { type NodeStatus, type Part, type Progress, startingStatus } from "./spec.ts";
+import { type NodePart, type NodeStatus, type Progress, startingStatus } from "./spec.ts";
 
 /** Tells the world outside how far the node is. */
 export class StatusWriter {
@@ -12,7 +12,7 @@ export class StatusWriter {
     this.#written = this.#write();
   }
 
-  async set(part: Part, progress: Progress): Promise<void> {
+  async set(part: NodePart, progress: Progress): Promise<void> {
     this.#status = { ...this.#status, [part]: progress };
     // One after the other, or an older status could be the last.
     this.#written = this.#written.then(() => this.#write());

@@ -10,7 +10,7 @@ import { imageImport, network } from "./config.ts";
 import type { NodeFiles } from "./files.ts";
 import type { StatusWriter } from "./node-status.ts";
 import { resolves } from "./probes.ts";
-import type { NodeSpec, Part } from "./spec.ts";
+import type { NodePart, NodeSpec } from "./spec.ts";
 
 const probeEveryMs = 50;
 const stepRetryMs = 500;
@@ -110,13 +110,13 @@ export class Node {
     await promise;
   }
 
-  async #untilServing(name: Part, probe: Component["probe"]): Promise<void> {
+  async #untilServing(name: NodePart, probe: Component["probe"]): Promise<void> {
     while (probe && !(await probe())) await setTimeout(probeEveryMs);
     await this.#status.set(name, "ready");
   }
 
   /** Does what may fail while its surroundings start, until it has worked. */
-  async #step(name: Part, work: () => Promise<void>): Promise<void> {
+  async #step(name: NodePart, work: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         await work();

@@ -3,7 +3,7 @@ import type { Cluster, ClusterStatus } from "../cluster.ts";
 import { readIfThere } from "../machine/files.ts";
 import { findProcess, lastWords } from "../machine/processes.ts";
 import { waitFor } from "../machine/wait.ts";
-import { logNameOf, type NodeStatus, nodeProcess, type Part, parseStatus, parts, statusFileOf } from "./spec.ts";
+import { logNameOf, type NodePart, type NodeStatus, nodeProcess, parseStatus, parts, statusFileOf } from "./spec.ts";
 
 /** @returns undefined when the node was never started */
 export async function readStatus(folder: string): Promise<NodeStatus | undefined> {
@@ -28,7 +28,7 @@ export async function waitUntilReady(
   timeoutMs: number,
 ): Promise<void> {
   const begun = performance.now();
-  const said = new Set<Part>();
+  const said = new Set<NodePart>();
   const missing = () => parts.filter((part) => !said.has(part));
   const look = async (): Promise<boolean> => {
     if (!(await findProcess(folder, nodeProcess)))

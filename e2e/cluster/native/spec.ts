@@ -57,11 +57,11 @@ export const parts = [
   "node",
   "dns",
 ] as const;
-export type Part = (typeof parts)[number];
+export type NodePart = (typeof parts)[number];
 
 /** The name of the log that tells why a part is not ready: steps write into the node's own. */
-export const logNameOf = (part: Part): string => (isStep(part) ? nodeProcess : part);
-const isStep = (part: Part): boolean => ["images", "addons", "node", "dns"].includes(part);
+export const logNameOf = (part: NodePart): string => (isStep(part) ? nodeProcess : part);
+const isStep = (part: NodePart): boolean => ["images", "addons", "node", "dns"].includes(part);
 
 /** `restarting`: it was ready before, or has ended before it was. */
 const progressSchema = z.enum(["starting", "ready", "restarting"]);
