@@ -174,8 +174,6 @@ const spec = withRule(withHosts, {
   holds: (one) => one.upstream !== undefined || one.inject !== undefined,
 }).describe("What people decided about the credential.");
 
-const status = z.strictObject({});
-
 export const credentialSchema = withRule(resourceSchema("Credential", spec), {
   cel: "!has(self.spec.upstream) || self.metadata.name != 'v1'",
   message: 'a Credential with upstream must not be called "v1": its name is the first part of the path at the proxy',
@@ -193,7 +191,7 @@ export const credentialDefinition: Definition = {
   decidedByPeople: true,
   schema: credentialSchema,
   spec,
-  status,
+  status: z.strictObject({}),
   columns: [
     { name: "API", type: "string", jsonPath: ".spec.upstream.api", description: "Wire format" },
     { name: "Base-URL", type: "string", jsonPath: ".spec.upstream.baseUrl", description: "Where the API is" },

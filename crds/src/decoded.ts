@@ -14,7 +14,7 @@ export function asDecoded(schema: z.core.$ZodType, value: unknown): unknown {
   if (!isObject(value)) return value;
   const shape: z.core.$ZodShape = inner instanceof z.ZodObject ? inner.shape : {};
   const fields = Object.entries(value).flatMap(([key, field]): [string, unknown][] => {
-    if (!Object.hasOwn(shape, key)) return [[key, asDecoded(z.unknown(), field)]];
+    if (!Object.hasOwn(shape, key)) return [[key.toWellFormed(), asDecoded(z.unknown(), field)]];
     return field === null ? [] : [[key, asDecoded(shape[key] ?? z.unknown(), field)]];
   });
   return Object.fromEntries(fields);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { apiVersion } from "./definition.ts";
 import { describeIssues, parseResource, pathText } from "./parse.ts";
-import { group, named, type RefusedDocuments, resource } from "./testing/documents.ts";
+import { channel, group, named, type RefusedDocuments, resource } from "./testing/documents.ts";
 import { serverPath } from "./testing/paths.ts";
 import { rows } from "./testing/rows.ts";
 
@@ -17,6 +17,9 @@ const refusedHere: RefusedDocuments = {
   "a kind that every object has": [resource("constructor"), "kind", /must be one of/],
   "an empty namespace": [named({ name: "x", namespace: "" }), "metadata.namespace", />=1/],
   "a namespace in capitals": [named({ name: "x", namespace: "Team" }), "metadata.namespace", /RFC 1123/],
+  // The API server refuses only the first of them.
+  "a label that no map here can hold": [named({ name: "x", labels: { ["__proto__"]: "y" } }), "", /"__proto__"/],
+  "a setting that no map here can hold": [channel({ type: "t", config: { ["__proto__"]: "y" } }), "", /"__proto__"/],
   // The API server knows these, a file can't: they say something about one stored object.
   ...Object.fromEntries(
     ["uid", "resourceVersion", "generateName", "finalizers", "ownerReferences", "managedFields"].map((field) => [

@@ -44,6 +44,8 @@ export function parseResource(document: unknown): ParsedResource {
   const { status, ...decided } = document;
   if (decided.apiVersion !== apiVersion) return refuse(["apiVersion"], `must be ${apiVersion}`);
   if (!isKind(decided.kind)) return refuse(["kind"], `must be one of ${Object.keys(schemas).join(", ")}`);
+  // Maps here would lose it without a word.
+  if (/"__proto__":/.test(JSON.stringify(decided))) return refuse([], 'must not have a key "__proto__"');
   const schema = schemas[decided.kind];
   const result = schema.safeParse(Object.assign({ metadata: {} }, asDecoded(schema, decided)));
   const unknown = "status" in document ? findUnknown(decided.kind, status) : [];

@@ -33,8 +33,6 @@ const spec = z
   })
   .describe("What people decided about the person.");
 
-const status = z.strictObject({});
-
 export const userSchema = resourceSchema("User", spec);
 /** A person: several platform identities, and roles. */
 export type User = z.output<typeof userSchema>;
@@ -47,7 +45,7 @@ export const userDefinition: Definition = {
   decidedByPeople: true,
   schema: userSchema,
   spec,
-  status,
+  status: z.strictObject({}),
   columns: [
     { name: "Display-Name", type: "string", jsonPath: ".spec.displayName", description: "How the person is called" },
     { name: "Identities", type: "string", jsonPath: ".spec.identities", description: "Faces on channels" },

@@ -62,8 +62,6 @@ const spec = withRule(specObject, {
   holds: ({ action, group }) => action !== "Answer" || group !== undefined,
 }).describe("What people decided about the conversations.");
 
-const status = z.strictObject({});
-
 export const wiringSchema = resourceSchema("Wiring", spec);
 /** "These conversations are answered by this agent group, in this way." */
 export type Wiring = z.output<typeof wiringSchema>;
@@ -76,7 +74,7 @@ export const wiringDefinition: Definition = {
   decidedByPeople: true,
   schema: wiringSchema,
   spec,
-  status,
+  status: z.strictObject({}),
   columns: [
     { name: "Channel", type: "string", jsonPath: ".spec.channel", description: "Channel" },
     { name: "Group", type: "string", jsonPath: ".spec.group", description: "Agent group that answers" },

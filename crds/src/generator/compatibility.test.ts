@@ -88,6 +88,17 @@ const breaking: Readonly<Record<string, readonly [Crd | undefined, RegExp]>> = {
   "the status subresource": [change("versions/0/subresources", {}), /^Thing: the subresource status is gone$/],
   "the group": [change("group", "example.com"), /^Thing: the group is example\.com, was example\.org$/],
   "the scope": [change("scope", "Cluster"), /^Thing: the scope is Cluster, was Namespaced$/],
+  "the conversion": [
+    change("conversion", { strategy: "Webhook" }),
+    /^Thing: the conversion is \{"strategy":"Webhook"\}, was not set$/,
+  ],
+  "a version more, in which a field would be lost": [
+    change("versions", [
+      ...base.spec.versions,
+      { ...inSpec("properties/note", undefined).spec.versions[0], name: "v2" },
+    ]),
+    /^Thing v2\.spec\.note: the field is gone$/,
+  ],
   "the plural": [change("names/plural", "thingies"), /^Thing: plural is thingies, was things$/],
   "a short name": [change("names/shortNames", ["t"]), /^Thing: shortNames no longer has th$/],
   "a category": [change("names/categories", []), /^Thing: categories no longer has all$/],
@@ -150,6 +161,10 @@ const breaking: Readonly<Record<string, readonly [Crd | undefined, RegExp]>> = {
   ],
   "a rule that hides a choice behind a raw text": [
     inSpec("x-kubernetes-validations", rules(String.raw`!has(self.other) || r"\" == "" ? false : "\"" == "x"`)),
+    /new rule/,
+  ],
+  "a rule that hides a choice in a text of three quotes": [
+    inSpec("x-kubernetes-validations", rules("!has(self.other) || '''a'b''' == 'x' ? false : '''a'b''' == 'y'")),
     /new rule/,
   ],
   "a rule over texts, an old one first": [inSpec("x-kubernetes-validations", overTexts("note", "other")), /new rule/],

@@ -99,6 +99,7 @@ export const accepted: Readonly<Record<string, unknown>> = {
   "a credential called v1 without an upstream": { ...match({}), metadata: { name: "v1" } },
   "a channel of a type": channel({ type: "terminal" }),
   "any configuration of an adapter": channel({ type: "test", config: { a: [1, { b: null }], c: "d", "x-y z": 1.5 } }),
+  "keys of a configuration that are no Unicode": channel({ type: "test", config: { "\ud800": { "a\udc00": 1 } } }),
   "no configuration of an adapter": channel({ type: "test", config: null }),
   "defaults of a channel": channel({
     type: "t",
