@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import type { Cluster } from "../cluster.ts";
 import { cgroupOf, removeCgroup } from "../machine/cgroups.ts";
-import { findProcess, lastWords, startProcess, stopProcess } from "../machine/processes.ts";
+import { childrenOf, findProcess, lastWords, startProcess, stopProcess } from "../machine/processes.ts";
 import { waitFor } from "../machine/wait.ts";
 import type { Limits } from "./config.ts";
 import { readDebian, unpackPackages } from "./debian.ts";
@@ -130,14 +130,9 @@ async function writeRuntime(folder: string): Promise<readonly string[]> {
 /** @returns words before a command that lead into the engine's network; none of them when it does not run */
 async function enterOf({ folder }: Cluster): Promise<readonly string[]> {
   const engine = await findProcess(folder, name);
-  const first = engine && (await childOf(engine.pid));
+  // `unshare` stays outside of the namespaces, its child is their first process.
+  const [first] = engine ? await childrenOf(engine) : [];
   return first === undefined ? [] : ["nsenter", `--target=${first}`, "--net", "--"];
-}
-
-/** `unshare` stays outside of the namespaces, its child is their first process. */
-async function childOf(pid: number): Promise<string | undefined> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-  return children.trim().split(" ")[0] || undefined;
 }
 
 async function readLimits(): Promise<Limits> {

@@ -74,6 +74,13 @@ describe("a process of a cluster", () => {
     await stopProcess(folder, "missing");
   });
 
+  it("has its cause of death as last words, not the stack below it", async () => {
+    const stack = Array.from({ length: 100 }, (_, index) => `goroutine ${index} [running]:`);
+    await mkdir(join(folder, "logs"), { recursive: true });
+    await writeFile(logFile(folder, "stack"), ["before", "panic: no space left on device", ...stack].join("\n"));
+    assert.match(await lastWords(folder, "stack"), /stack\.log:\npanic: no space left on device\ngoroutine 0 /);
+  });
+
   it("is not mistaken for another one that has got its id", async () => {
     const stranger = spawn(process.execPath, ["--eval", "console.log('up'); setInterval(() => {}, 1_000)"]);
     try {

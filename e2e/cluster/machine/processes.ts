@@ -11,6 +11,8 @@ const startTimeoutMs = 10_000;
 const killTimeoutMs = 10_000;
 export const defaultGraceMs = 10_000;
 const shownLogLines = 5;
+/** The stacks of a program that has ended are so long. */
+const searchedLogLines = 300;
 
 export interface ProcessOptions {
   /** The cluster's: the record is `processes/<name>` in it, the output goes to `logs/<name>.log`. */
@@ -117,7 +119,7 @@ export async function listProcesses(folder: string): Promise<ProcessState[]> {
 }
 
 export interface StopOptions {
-  readonly signal?: "SIGTERM" | "SIGINT" | "SIGKILL";
+  readonly signal?: "SIGTERM" | "SIGKILL";
   /** How long it may take before it gets SIGKILL. */
   readonly graceMs?: number;
 }
@@ -153,13 +155,25 @@ async function end(record: ProcessRecord, signal: NodeJS.Signals, timeoutMs: num
   });
 }
 
+/** Ids of its children, on Linux. None when it has ended. */
+export async function childrenOf({ pid }: ProcessRecord): Promise<number[]> {
+  const text = (await readIfThere(`/proc/${pid}/task/${pid}/children`)) ?? "";
+  return text
+    .split(" ")
+    .filter((word) => word !== "")
+    .map(Number);
+}
+
 export const logFile = (folder: string, name: string): string => join(folder, "logs", `${name}.log`);
 const recordFile = (folder: string, name: string): string => join(folder, "processes", name);
 
 /** What a process last said, for the end of an error's sentence. */
 export async function lastWords(folder: string, name: string): Promise<string> {
   const file = logFile(folder, name);
-  const lines = ((await readIfThere(file)) ?? "").trimEnd().split("\n").slice(-shownLogLines);
+  const end = ((await readIfThere(file)) ?? "").trimEnd().split("\n").slice(-searchedLogLines);
+  // A Go program that gives up says why, and where in the program ever after.
+  const cause = end.findLastIndex((line) => /^(panic: |fatal error: |F\d{4} )|"level":"(fatal|panic)"/.test(line));
+  const lines = cause === -1 ? end.slice(-shownLogLines) : end.slice(cause, cause + shownLogLines);
   return `the end of ${file}:\n${lines.join("\n")}`;
 }
 

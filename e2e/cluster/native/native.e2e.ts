@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { until } from "../../support/until.ts";
 import { processesOf, zombiesBelow } from "../testing/footprint.ts";
@@ -51,12 +53,14 @@ describe("a native cluster", { skip }, () => {
       assert.ok(await stage.readsPage("friend"), "the first one serves on");
     });
 
-    it("runs beside another one", async () => {
+    it("runs beside another one, of which `down` removes all even when its state is not readable", async () => {
       const other = stage.beside();
       await other.up();
       const objects = await other.ask("get", "nodes,namespaces", "--output=name");
       assert.match(objects, new RegExp(`node/${other.name}`));
       assert.doesNotMatch(objects, /namespace\/story/);
+      // The end of the story counts what it leaves.
+      await writeFile(join(other.folder, "cluster.json"), "of other code");
       await other.down();
       assert.ok(await stage.readsPage("friend"), "the first one serves on");
     });

@@ -9,7 +9,7 @@ import type { Cluster, Provider } from "../cluster.ts";
 import { writeBusyboxImage, writePauseImage } from "../images/standard.ts";
 import { cgroupOf, commandsIn, makeCgroup, removeCgroup } from "../machine/cgroups.ts";
 import { readIfThere, writeWhole } from "../machine/files.ts";
-import { findProcess, type ProcessRecord, startProcess, stopProcess } from "../machine/processes.ts";
+import { childrenOf, findProcess, type ProcessRecord, startProcess, stopProcess } from "../machine/processes.ts";
 import { programFolders } from "../machine/programs.ts";
 import { imageImport } from "./config.ts";
 import { describeStatus, readStatus, waitUntilReady } from "./progress.ts";
@@ -194,12 +194,4 @@ function portOf(server: Server): number {
   const address = server.address();
   if (address !== null && typeof address === "object") return address.port;
   throw new CopepodError("internal", "a TCP server has no port");
-}
-
-async function childrenOf({ pid }: ProcessRecord): Promise<number[]> {
-  const text = (await readIfThere(`/proc/${pid}/task/${pid}/children`)) ?? "";
-  return text
-    .split(" ")
-    .filter((word) => word !== "")
-    .map(Number);
 }
