@@ -57,6 +57,22 @@ function assertRefused(document: unknown, path: string, reason: string | RegExp)
   );
 }
 
+describe("a document that no JSON can hold", () => {
+  it("is refused: one that contains itself, as YAML allows", () => {
+    const config: Record<string, unknown> = {};
+    config.self = config;
+    assert.deepEqual(parseResource(channel({ type: "t", config })), notWritten);
+  });
+
+  it("is refused: one that is nested too deeply", () => {
+    let config: object = {};
+    for (let depth = 0; depth < 100_000; depth++) config = { config };
+    assert.deepEqual(parseResource(channel({ type: "t", config })), notWritten);
+  });
+
+  const notWritten = { ok: false, issues: [{ path: [], reason: "must not contain itself, nor be nested too deeply" }] };
+});
+
 describe("what is read from a document", () => {
   it("has the defaults filled in", () => {
     const result = parseResource(group());

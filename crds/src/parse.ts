@@ -44,10 +44,16 @@ export function parseResource(document: unknown): ParsedResource {
   const { status, ...decided } = document;
   if (decided.apiVersion !== apiVersion) return refuse(["apiVersion"], `must be ${apiVersion}`);
   if (!isKind(decided.kind)) return refuse(["kind"], `must be one of ${Object.keys(schemas).join(", ")}`);
-  // Maps here would lose it without a word.
-  if (/"__proto__":/.test(JSON.stringify(decided))) return refuse([], 'must not have a key "__proto__"');
   const schema = schemas[decided.kind];
-  const result = schema.safeParse(Object.assign({ metadata: {} }, asDecoded(schema, decided)));
+  let decoded: unknown;
+  try {
+    decoded = asDecoded(schema, decided);
+    // Maps here would lose it without a word.
+    if (/"__proto__":/.test(JSON.stringify(decoded))) return refuse([], 'must not have a key "__proto__"');
+  } catch {
+    return refuse([], "must not contain itself, nor be nested too deeply");
+  }
+  const result = schema.safeParse(Object.assign({ metadata: {} }, decoded));
   const unknown = "status" in document ? findUnknown(decided.kind, status) : [];
   const issues = [...(result.error?.issues.flatMap(toIssues) ?? []), ...unknown];
   if (result.success && issues.length === 0) return { ok: true, resource: result.data };

@@ -29,8 +29,7 @@ export function withRule<S extends z.ZodType>(schema: S, rule: Rule<z.output<S>>
 
 /**
  * A rule that takes texts of several fields apart, such as two durations. It is looked at only where each of them is there
- * and good by itself: the API server looks at rules where a pattern does not fit too, and says of the whole object what
- * then fails within one.
+ * and good by itself: else the API server would say of the whole object what fails within the rule.
  * @param fields a new one first, so that no stored object can break the rule
  */
 export function withRuleOver<S extends z.ZodObject, F extends keyof S["shape"] & string>(

@@ -14,7 +14,8 @@ export function crdYaml(definition: Definition): string {
 /** Name of the file in `crds/generated`. */
 export const crdFileName = ({ plural }: Definition): string => `${plural}.yaml`;
 
-function buildCrd({ kind, plural, shortName, columns, ...definition }: Definition) {
+function buildCrd(definition: Definition) {
+  const { kind, plural, shortName, columns } = definition;
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -52,12 +53,7 @@ function buildCrd({ kind, plural, shortName, columns, ...definition }: Definitio
   };
 }
 
-function buildSchema({
-  description,
-  schema,
-  spec,
-  status,
-}: Pick<Definition, "description" | "schema" | "spec" | "status">) {
+function buildSchema({ description, schema, spec, status }: Definition) {
   const rules = celRulesOf(schema);
   const hasStatus = Object.keys(toStructural(status).properties ?? {}).length > 0;
   return {
