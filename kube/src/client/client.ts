@@ -19,7 +19,6 @@ export interface PageOptions extends ListOptions {
   /** Objects per page; `pageSize` without it. */
   readonly limit?: number;
   readonly continueToken?: string;
-  readonly resourceVersion?: string;
 }
 
 export interface Page {

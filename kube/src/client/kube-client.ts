@@ -74,9 +74,9 @@ class HttpKubeClient implements KubeClient {
   }
 
   async page(resource: Resource, options: PageOptions = {}): Promise<Page> {
-    const { namespace, limit = pageSize, continueToken, resourceVersion } = options;
+    const { namespace, limit = pageSize, continueToken } = options;
     const what = describeCall("list", resource, { namespace });
-    const query = { ...selectors(options), limit, continue: continueToken, resourceVersion };
+    const query = { ...selectors(options), limit, continue: continueToken };
     return asPage(what, resource, await this.#read(what, pathOf(resource, { namespace }, query), options));
   }
 
