@@ -1,4 +1,4 @@
-import { tryLock } from "@copepod/core/lock";
+import { tryLock } from "@copepod/cli/supervisor/lock";
 import type { Say } from "./say.ts";
 import { waitFor } from "./wait.ts";
 
