@@ -19,7 +19,7 @@ describe("shared strings", () => {
     }
   });
 
-  it("are looked for in an object as deep as the API server takes", () => {
+  it("take an object as deep as the API server does, and look not that deep", () => {
     const deep: unknown = JSON.parse(`${'{"a":'.repeat(9_900)}1${"}".repeat(9_900)}`);
     new SharedStrings().shareIn(deep);
   });
