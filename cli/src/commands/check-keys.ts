@@ -6,7 +6,7 @@ import { renderProxyRules } from "@copepod/crds/proxy-rules";
 import { defaultKey, hasKey, type KeyRef } from "../home/keys.ts";
 import { homeLayout } from "../home/layout.ts";
 import { readResources } from "../home/read-resources.ts";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
 
 /** Whether the agent groups get the keys that they name. @returns nothing where none names any */
 export async function checkKeys(home: string): Promise<Finding[]> {

@@ -1,7 +1,7 @@
 import { constants, existsSync } from "node:fs";
 import { access, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
 
 const minimumNodeMajor = 26;
 const minimumFreeBytes = 512 * 1024 * 1024;

@@ -14,7 +14,7 @@ import { renderProxyRules } from "@copepod/crds/proxy-rules";
 import type { CliConfig } from "../config.ts";
 import { homeLayout } from "../home/layout.ts";
 import { readResources } from "../home/read-resources.ts";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
 
 /** An agent group, and the model APIs that its sessions get. */
 interface Group {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Probe, probeBubblewrap } from "../supervisor/sandbox/choose-sandbox.ts";
-import type { Finding } from "./doctor.ts";
+import type { Finding } from "./finding.ts";
 
 /** What of the kernel's settings decides whether ordinary users may make namespaces; undefined = not known here. */
 export interface NamespaceSettings {

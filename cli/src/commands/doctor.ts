@@ -9,14 +9,7 @@ import { checkKeys } from "./check-keys.ts";
 import { checkHome, checkNode } from "./check-machine.ts";
 import { checkProviders } from "./check-providers.ts";
 import { checkSandbox } from "./check-sandbox.ts";
-
-/** What was looked at, and what became of it. `info` = worth knowing, nothing to mend. */
-export interface Finding {
-  readonly check: string;
-  readonly state: "ok" | "info" | "bad";
-  readonly detail: string;
-  readonly cure?: string;
-}
+import type { Finding } from "./finding.ts";
 
 const statusTimeoutMs = 5_000;
 
