@@ -199,6 +199,7 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
     it("fails soon when its connection is reset, or when the API server is killed", async (t) => {
       await using proxy = await FaultProxy.start(plane.server);
       const calls = through(t, proxy.url);
+      t.after(() => plane.startApiServer());
       for (const harm of [() => proxy.reset(), () => plane.stopApiServer("SIGKILL")]) {
         const { resourceVersion } = await client.page(maps, { namespace });
         const opened = Promise.withResolvers<void>();
@@ -208,7 +209,6 @@ describe("the Kubernetes client on a real API server", { skip: await controlPlan
         await harm();
         await ended;
       }
-      await plane.startApiServer();
     });
 
     it("fails when nothing comes any more, though the connection is open", async (t) => {

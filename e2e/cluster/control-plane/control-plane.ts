@@ -89,6 +89,8 @@ export class ControlPlane implements AsyncDisposable {
   async startApiServer({ flags = [] }: { readonly flags?: readonly string[] } = {}): Promise<void> {
     await this.#startEtcd();
     if (!(await findProcess(this.folder, "kube-apiserver"))) {
+      // One that was killed may hold its port for a moment longer.
+      await areFree([this.#ports.apiServer]);
       const auditPolicyFile = join(this.folder, "audit-policy.json");
       await writeWhole(auditPolicyFile, auditPolicy);
       const command = apiServerCommand({
