@@ -71,3 +71,7 @@ export function parseKey(key: string): ObjectName {
 /** Such as `apps/v1`, or `v1` for the core group. */
 export const apiVersionOf = ({ group, version }: Pick<Resource, "group" | "version">): string =>
   group === "" ? version : `${group}/${version}`;
+
+/** Lists count too. */
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;

@@ -1,11 +1,7 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
 import type { Provider } from "../cluster.ts";
 import type { ClusterState } from "./state.ts";
-
-const engineTimeoutMs = 10_000;
 
 /** @param cache folder of what is made once for all clusters */
 export async function loadProvider({ provider, ownEngine }: ClusterState, cache: string): Promise<Provider> {
@@ -26,20 +22,11 @@ export async function loadProvider({ provider, ownEngine }: ClusterState, cache:
 
 /** What a machine can do without being told how. */
 export async function chooseState(signal: AbortSignal): Promise<ClusterState> {
-  if (await engineAnswers(signal)) return { provider: "kind", ownEngine: false };
+  const { answers, chooseDocker } = await import("../kind/engine.ts");
+  if (await answers({ env: chooseDocker }, signal)) return { provider: "kind", ownEngine: false };
   if (process.platform === "linux") return { provider: "native", ownEngine: false };
   throw new CopepodError(
     "unavailable",
     "no Docker engine answers, and a native cluster needs Linux: start Docker, or use --control-plane for the API server alone",
   );
-}
-
-async function engineAnswers(signal: AbortSignal): Promise<boolean> {
-  try {
-    await promisify(execFile)("docker", ["info"], { timeout: engineTimeoutMs, signal });
-    return true;
-  } catch {
-    signal.throwIfAborted();
-    return false;
-  }
 }

@@ -1,3 +1,4 @@
+import { isRecord } from "../object.ts";
 import { sharedStringDepth, sharedStringLength, sharedStrings } from "./limits.ts";
 
 /** Up to this length the JSON parser of V8 shares equal strings by itself. */
@@ -46,5 +47,3 @@ export class SharedStrings {
     return text;
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;

@@ -1,5 +1,5 @@
 import { CopepodError } from "@copepod/core/errors";
-import { apiVersionOf, type KubeObject, type Resource } from "../object.ts";
+import { apiVersionOf, isRecord, type KubeObject, type Resource } from "../object.ts";
 import type { Page } from "./client.ts";
 import { toApiError } from "./status.ts";
 
@@ -32,5 +32,3 @@ export function asPage(what: string, resource: Resource, value: unknown): Page {
   const isLast = typeof continueToken !== "string" || continueToken === "";
   return { items: objects, resourceVersion, ...(!isLast && { continueToken }) };
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;

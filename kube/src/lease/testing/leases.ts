@@ -2,9 +2,7 @@ import { CopepodError } from "@copepod/core/errors";
 import type { CallOptions, KubeClient, Target } from "../../client/client.ts";
 import { type Clock, pause } from "../../clock.ts";
 import { ApiError } from "../../errors.ts";
-import type { KubeObject, Resource } from "../../object.ts";
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+import { isRecord, type KubeObject, type Resource } from "../../object.ts";
 
 /**
  * One Lease on an API server that can fail in the ways that matter here, in time that a test passes. The real server has its
