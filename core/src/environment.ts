@@ -13,6 +13,20 @@ export const environment = {
   adminSocket: "COPEPOD_ADMIN_SOCKET",
   supervisorSocket: "COPEPOD_SUPERVISOR_SOCKET",
   proxySocket: "COPEPOD_PROXY_SOCKET",
+  /** In a cluster, in the place of the socket: where a program reaches the router, such as `http://host:8081`. */
+  mailboxUrl: "COPEPOD_MAILBOX_URL",
+  channelUrl: "COPEPOD_CHANNEL_URL",
+  /** Namespaces whose resources a program follows, with commas; the router then takes its resources from the cluster. */
+  namespaces: "COPEPOD_NAMESPACES",
+  /** Namespace and name of the own pod. */
+  podNamespace: "COPEPOD_POD_NAMESPACE",
+  podName: "COPEPOD_POD_NAME",
+  /** User names, with commas, that may call all of the admin API. */
+  admins: "COPEPOD_ADMINS",
+  /** YAML file with the settings of the operator. */
+  operatorConfig: "COPEPOD_OPERATOR_CONFIG",
+  /** TCP port of health and metrics. */
+  metricsPort: "COPEPOD_METRICS_PORT",
   /** `uid:gid` to whom the proxy gives its socket, where the runner is another user than the proxy. */
   socketOwner: "COPEPOD_SOCKET_OWNER",
   /** File with the token of a proxy or adapter host; read anew for each request, since tokens rotate. */
@@ -32,5 +46,7 @@ export const environment = {
   sandboxImage: "COPEPOD_SANDBOX_IMAGE",
   workspace: "COPEPOD_WORKSPACE",
   agentDir: "COPEPOD_AGENT_DIR",
+  /** Folder of the workspaces that the agent group shares with others, one folder each. */
+  teamDir: "COPEPOD_TEAM_DIR",
   channelType: "COPEPOD_CHANNEL_TYPE",
 } as const;

@@ -3,18 +3,20 @@ import { readImports } from "../read-imports.ts";
 import { listFiles, listWorkspaces, readText, type Workspace, workspaceOf } from "../repository.ts";
 import type { Check } from "./check.ts";
 
-/** Which workspaces a workspace may import. Programs meet in `core` and `crds` only. */
+/** Which workspaces a workspace may import. Programs meet in `core`, `crds` and `kube` only. */
 const allowedImports: Readonly<Record<string, readonly string[] | "everything">> = {
   core: [],
   crds: ["core"],
   kube: ["core"],
-  router: ["core", "crds"],
+  operator: ["core", "crds", "kube"],
+  router: ["core", "crds", "kube"],
   "adapters/kit": ["core"],
   "adapters/host": ["core", "adapters/kit", "adapters/*"],
   "adapters/*": ["core", "adapters/kit"],
   "agent-image": ["core"],
   "credential-proxy": ["core"],
   cli: "everything",
+  images: "everything",
   e2e: "everything",
   scripts: "everything",
 };
