@@ -1,8 +1,10 @@
 import { connectionHeaders, modelApis } from "@copepod/core/proxy-rules";
 import { z } from "zod";
+import { conditionsSchema, readyColumns } from "./conditions.ts";
 import { type Definition, resourceSchema } from "./definition.ts";
 import { countSchema, resourceNameSchema, setOf } from "./fields.ts";
 import { withRule } from "./rule.ts";
+import { maxUsersListed } from "./workspace.ts";
 
 /** Longest host, path and base URL: a path below a base URL still fits in a rule of the proxy. */
 const maxHostLength = 253;
@@ -191,11 +193,17 @@ export const credentialDefinition: Definition = {
   decidedByPeople: true,
   schema: credentialSchema,
   spec,
-  status: z.strictObject({}),
+  status: z.strictObject({
+    usedBy: setOf(resourceNameSchema, { min: 0, max: maxUsersListed })
+      .optional()
+      .describe("Agent groups that name it."),
+    conditions: conditionsSchema,
+  }),
   columns: [
     { name: "API", type: "string", jsonPath: ".spec.upstream.api", description: "Wire format" },
     { name: "Base-URL", type: "string", jsonPath: ".spec.upstream.baseUrl", description: "Where the API is" },
     { name: "Secret", type: "string", jsonPath: ".spec.secretRef.name", description: "Where the key is" },
     { name: "Revision", type: "integer", jsonPath: ".spec.revision", description: "Raised to read the key again" },
+    ...readyColumns,
   ],
 };

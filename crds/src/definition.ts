@@ -22,7 +22,6 @@ export interface Definition {
   readonly decidedByPeople: boolean;
   readonly schema: z.ZodType;
   readonly spec: z.ZodType;
-  /** Flat: its fields hold no objects. */
   readonly status: z.ZodObject;
   readonly columns: readonly Column[];
 }

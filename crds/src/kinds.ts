@@ -5,8 +5,9 @@ import type { Definition } from "./definition.ts";
 import { type Session, sessionDefinition } from "./session.ts";
 import { type User, userDefinition } from "./user.ts";
 import { type Wiring, wiringDefinition } from "./wiring.ts";
+import { type Workspace, workspaceDefinition } from "./workspace.ts";
 
-export type Resource = AgentGroup | Session | Channel | Wiring | User | Credential;
+export type Resource = AgentGroup | Session | Channel | Wiring | User | Credential | Workspace;
 
 export const definitions: readonly Definition[] = [
   agentGroupDefinition,
@@ -15,6 +16,7 @@ export const definitions: readonly Definition[] = [
   wiringDefinition,
   userDefinition,
   credentialDefinition,
+  workspaceDefinition,
 ];
 
 /** Finds a kind by the names that people type: the kind, its plural or its short name, in any case. */

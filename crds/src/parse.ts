@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { agentGroupSchema } from "./agent-group.ts";
 import { channelSchema } from "./channel.ts";
 import { credentialSchema } from "./credential.ts";
@@ -8,6 +8,7 @@ import { definitions, type Resource } from "./kinds.ts";
 import { sessionSchema } from "./session.ts";
 import { userSchema } from "./user.ts";
 import { wiringSchema } from "./wiring.ts";
+import { workspaceSchema } from "./workspace.ts";
 
 export interface ResourceIssue {
   /** Keys from the top of the document to the value, such as `["spec", "roles", 0, "group"]`. */
@@ -27,6 +28,7 @@ const schemas = {
   Wiring: wiringSchema,
   User: userSchema,
   Credential: credentialSchema,
+  Workspace: workspaceSchema,
 };
 type Kind = keyof typeof schemas;
 
@@ -75,16 +77,26 @@ export function describeIssues(issues: readonly ResourceIssue[]): string {
 
 /** Fields that no status of the kind has: the API server refuses these before it drops the rest. */
 function findUnknown(kind: Kind, status: unknown): ResourceIssue[] {
-  const shape = definitions.find((one) => one.kind === kind)?.status.shape ?? {};
-  const paths = Object.keys(shape).length === 0 ? [["status"]] : listUnknown(status, shape, ["status"]);
+  const schema = definitions.find((one) => one.kind === kind)?.status ?? z.strictObject({});
+  const paths = Object.keys(schema.shape).length === 0 ? [["status"]] : listUnknown(status, schema, ["status"]);
   return paths.map((path) => ({ path, reason: unknownField }));
 }
 
-function listUnknown(value: unknown, shape: object, path: ResourceIssue["path"]): ResourceIssue["path"][] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => listUnknown(item, {}, [...path, index]));
+/** Lists are looked into also where none belongs, as the API server does. */
+function listUnknown(
+  value: unknown,
+  schema: z.core.$ZodType | undefined,
+  path: ResourceIssue["path"],
+): ResourceIssue["path"][] {
+  const own = schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+  if (Array.isArray(value)) {
+    const item = own instanceof z.ZodArray ? own.element : undefined;
+    return value.flatMap((one, index) => listUnknown(one, item, [...path, index]));
+  }
   if (!isObject(value)) return [];
+  const shape: Readonly<Record<string, z.core.$ZodType>> = own instanceof z.ZodObject ? own.shape : {};
   return Object.entries(value).flatMap(([key, field]) =>
-    Object.hasOwn(shape, key) ? listUnknown(field, {}, [...path, key]) : [[...path, key]],
+    Object.hasOwn(shape, key) ? listUnknown(field, shape[key], [...path, key]) : [[...path, key]],
   );
 }
 

@@ -1,8 +1,12 @@
 import { maxNameLength } from "@copepod/core/limits";
 import { z } from "zod";
+import { conditionsSchema } from "./conditions.ts";
 import { type Definition, resourceSchema } from "./definition.ts";
 import { lineSchema, resourceNameSchema, timeSchema } from "./fields.ts";
 import { withRule, withTransitionRule } from "./rule.ts";
+
+const maxPodNameLength = 253;
+const maxReasonLength = 1_024;
 
 const keyObject = z.strictObject({
   kind: z
@@ -41,6 +45,7 @@ const specObject = z
       })
       .prefault({})
       .describe("The router's wish. Only the router writes it."),
+    suspended: z.boolean().default(false).describe("true: the session stays asleep, whatever waits. Default false."),
   })
   .describe("What the session is, and whether it should be awake.");
 
@@ -59,12 +64,21 @@ const status = z.strictObject({
     .enum(["Asleep", "Waking", "Awake", "Draining", "Failed"])
     .optional()
     .describe("Where the session is between asleep and awake."),
+  podName: lineSchema(maxPodNameLength).optional().describe("Name of the running pod."),
   podUid: lineSchema(64).optional().describe("UID of the running pod."),
   epoch: z.int().min(0).optional().describe("Epoch of the running pod."),
+  drainRequested: z
+    .strictObject({
+      epoch: z.int().min(0).describe("Epoch of the pod that should end after its turn."),
+      reason: lineSchema(maxReasonLength).describe("Why."),
+    })
+    .optional()
+    .describe("The operator's wish that the session sleeps, and wakes with a new pod."),
   pending: z.int().min(0).optional().describe("Messages that wait for the agent."),
   oldestPendingAt: timeSchema.optional().describe("Time of the oldest waiting message."),
   lastActiveAt: timeSchema.optional().describe("Time of the last message or turn."),
-  reason: lineSchema(1_024).optional().describe("Why the session is not awake although it has work."),
+  reason: lineSchema(maxReasonLength).optional().describe("Why the session is not awake although it has work."),
+  conditions: conditionsSchema,
 });
 
 export const sessionSchema = resourceSchema("Session", spec);
@@ -87,6 +101,6 @@ export const sessionDefinition: Definition = {
     { name: "Oldest", type: "date", jsonPath: ".status.oldestPendingAt", description: "Age of the oldest of them" },
     { name: "Last-Active", type: "date", jsonPath: ".status.lastActiveAt", description: "Last message or turn" },
     { name: "Reason", type: "string", jsonPath: ".status.reason", description: "Why it is not awake" },
-    { name: "Pod", type: "string", jsonPath: ".status.podUid", description: "UID of the running pod" },
+    { name: "Pod", type: "string", jsonPath: ".status.podName", description: "Name of the running pod" },
   ],
 };

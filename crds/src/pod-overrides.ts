@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { freeObjectSchema, namedListOf } from "./fields.ts";
+import { objectNameSchema } from "./storage.ts";
+
+const maxListed = 20;
+
+const freeList = z.array(freeObjectSchema).max(maxListed);
+
+/** A closed list: what is not here can't be overridden. Parts with a form of their own are as Kubernetes documents them. */
+export const podOverridesSchema = z.strictObject({
+  labels: freeObjectSchema.optional().describe("Further labels. None of Copepod's own."),
+  annotations: freeObjectSchema.optional().describe("Further annotations. None of Copepod's own."),
+  priorityClassName: objectNameSchema.optional().describe("PriorityClass of the pods."),
+  nodeSelector: freeObjectSchema.optional().describe("Labels that the node must have."),
+  tolerations: freeList.optional().describe("Taints of nodes that the pods put up with."),
+  affinity: freeObjectSchema.optional().describe("Which nodes and neighbours the pods prefer or need."),
+  topologySpreadConstraints: freeList.optional().describe("How the pods spread over the cluster."),
+  imagePullSecrets: namedListOf(z.strictObject({ name: objectNameSchema.describe("Name of a Secret.") }), {
+    max: maxListed,
+  })
+    .optional()
+    .describe("Secrets by which images are pulled, beside those of the installation."),
+  hostUsers: z.boolean().optional().describe("false: the pods have a user namespace of their own."),
+  schedulerName: objectNameSchema.optional().describe("Scheduler of the pods."),
+});
