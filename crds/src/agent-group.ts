@@ -71,8 +71,8 @@ const amount = z
   .regex(/^[0-9]{1,9}(\.[0-9]{1,3})?(m|Ki|Mi|Gi|Ti)?$/, "must be an amount such as 500m, 2 or 1Gi");
 
 const amounts = z.strictObject({
-  cpu: amount.optional().describe("Processors, such as `500m`."),
-  memory: amount.optional().describe("Memory, such as `1Gi`."),
+  cpu: amount.optional().describe("Processors, such as `500m`. Default: not said."),
+  memory: amount.optional().describe("Memory, such as `1Gi`. Default: not said."),
 });
 
 const range = z.strictObject({
@@ -162,8 +162,8 @@ const spec = z
           ),
         resources: z
           .strictObject({
-            requests: amounts.optional().describe("What the agent gets in any case."),
-            limits: amounts.optional().describe("What it never exceeds."),
+            requests: amounts.optional().describe("What the agent gets in any case. Default: the limits."),
+            limits: amounts.optional().describe("What it never exceeds. Default: nothing bounds it."),
           })
           .optional()
           .describe("In a cluster: resources of the agent's container. Default: the installation's."),

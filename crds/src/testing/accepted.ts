@@ -1,3 +1,4 @@
+import { acceptedInClusters } from "./cluster.ts";
 import {
   channel,
   credential,
@@ -15,6 +16,7 @@ import {
 } from "./documents.ts";
 
 export const accepted: Readonly<Record<string, unknown>> = {
+  ...acceptedInClusters,
   "an agent group without a spec": group(),
   "an agent group with everything": group({
     instructions: "line\n\ttwo",

@@ -1,3 +1,4 @@
+import { refusedInClusters } from "./cluster.ts";
 import {
   channel,
   group,
@@ -207,4 +208,5 @@ export const refused: RefusedDocuments = {
   ...refusedGroups,
   ...refusedWirings,
   ...refusedOthers,
+  ...refusedInClusters,
 };
