@@ -60,6 +60,11 @@ export interface ApplyOptions extends CallOptions {
   readonly subresource?: string;
 }
 
+export interface CreateOptions extends CallOptions {
+  /** Such as `token`: what is created belongs to the object that the metadata name. */
+  readonly subresource?: string;
+}
+
 export interface DeleteOptions extends CallOptions {
   readonly gracePeriodSeconds?: number;
 }
@@ -82,7 +87,7 @@ export interface KubeClient {
    */
   watch(resource: Resource, options: WatchOptions): AsyncIterable<WatchEvent>;
   /** The namespace is that of the object. Unknown fields are refused (`fieldValidation=Strict`), here and in all writes. */
-  create(resource: Resource, object: KubeObject, options?: CallOptions): Promise<KubeObject>;
+  create(resource: Resource, object: KubeObject, options?: CreateOptions): Promise<KubeObject>;
   /** `uid` and `resourceVersion` of the target go into the patch as preconditions. */
   mergePatch(resource: Resource, target: Target, patch: object, options?: CallOptions): Promise<KubeObject>;
   /** Server-side apply. It recreates an object that is gone: see `mergePatch` for one that must still exist. */

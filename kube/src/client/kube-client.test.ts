@@ -33,6 +33,12 @@ describe("what the client sends", () => {
     assert.equal(apply.url.searchParams.get("force"), "true");
   });
 
+  it("are creates of a part of an object, such as a token", async () => {
+    await using api = await TestApi.start();
+    await api.client({ clock }).create(maps, { metadata: web }, { subresource: "token" });
+    assert.equal(api.requests[0]?.url.pathname, "/api/v1/namespaces/default/configmaps/web/token");
+  });
+
   it("are deletes with preconditions, done also when nothing is left to delete", async () => {
     await using api = await TestApi.start();
     api.queue(status(404, "NotFound"));

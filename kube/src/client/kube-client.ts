@@ -8,6 +8,7 @@ import { Calls } from "./calls.ts";
 import type {
   ApplyOptions,
   CallOptions,
+  CreateOptions,
   DeleteOptions,
   KubeClient,
   ListOptions,
@@ -102,11 +103,16 @@ class HttpKubeClient implements KubeClient {
     return watchEvents(this.#calls, { what, path: pathOf(resource, { namespace }, query), timeoutSeconds, ...options });
   }
 
-  async create(resource: Resource, object: KubeObject, options?: CallOptions): Promise<KubeObject> {
+  async create(
+    resource: Resource,
+    object: KubeObject,
+    { subresource, ...options }: CreateOptions = {},
+  ): Promise<KubeObject> {
     const { namespace, generateName, name = generateName } = object.metadata;
+    const place = subresource === undefined ? { namespace } : { namespace, name, subresource };
     const [type, body] = ["application/json", withKind(resource, object)];
     const write = { verb: "create", name, method: "POST", type, body, repeatable: false } as const;
-    return await this.#write(resource, { namespace }, write, options);
+    return await this.#write(resource, place, write, options);
   }
 
   async mergePatch(

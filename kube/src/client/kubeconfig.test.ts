@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kill } from "node:process";
 import { after, before, describe, it } from "node:test";
-import { kubeconfig } from "./kubeconfig.ts";
+import { kubeconfig, kubeconfigNamespace } from "./kubeconfig.ts";
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
@@ -100,6 +100,13 @@ describe("a kubeconfig", () => {
     assert.equal((await kubeconfig({ ...both, context: "second" })(false)).endpoint.server, "https://second");
   });
 
+  it("may name a namespace for its context", async () => {
+    const cluster = { server: "https://a" };
+    const named = await write("named", { cluster, user: {}, namespace: "team" });
+    assert.equal(await kubeconfigNamespace({ files: [named] }), "team");
+    assert.equal(await kubeconfigNamespace({ files: [await write("bare", { cluster, user: {} })] }), undefined);
+  });
+
   it("is what is left of its files when others are missing or empty", async () => {
     const there = await write("there", { cluster: { server: "https://there" }, user: {} });
     const missing = join(folder, "missing");
@@ -136,13 +143,19 @@ async function put(name: string, text: string): Promise<string> {
   return file;
 }
 
-async function write(name: string, { cluster, user }: { readonly cluster: object; readonly user: object }) {
+interface Named {
+  readonly cluster: object;
+  readonly user: object;
+  readonly namespace?: string;
+}
+
+async function write(name: string, { cluster, user, namespace }: Named) {
   const config = {
     apiVersion: "v1",
     kind: "Config",
     clusters: [{ name, cluster }],
     users: [{ name, user }],
-    contexts: [{ name, context: { cluster: name, user: name } }],
+    contexts: [{ name, context: { cluster: name, user: name, namespace } }],
     "current-context": name,
   };
   return await put(name, JSON.stringify(config));

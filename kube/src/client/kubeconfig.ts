@@ -41,6 +41,14 @@ export function kubeconfig(source: KubeconfigSource): Identity {
   };
 }
 
+/** Namespace of the context; undefined where it names none. @throws CopepodError `invalid` */
+export async function kubeconfigNamespace(source: KubeconfigSource): Promise<string | undefined> {
+  const texts = await Promise.all(source.files.map(readIfThere));
+  const filled = source.files.filter((_, at) => texts[at]?.trim());
+  const config = await load(filled, source);
+  return config.getContextObject(config.getCurrentContext())?.namespace || undefined;
+}
+
 async function readIfThere(file: string): Promise<string> {
   return await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
