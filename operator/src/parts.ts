@@ -17,7 +17,8 @@ import type { PodSeen } from "./session/pod-seen.ts";
 
 /**
  * What controllers read: all watched namespaces in each cache, keys as `keyOf` makes them. What is not one of our kinds has
- * the label `managed-by: copepod-operator`, nodes aside; something of somebody else's that has one of our names is in no cache.
+ * the label `managed-by: copepod-operator`, nodes and network policies aside; something else of somebody else's that has one of
+ * our names is in no cache.
  */
 export interface Caches {
   readonly groups: Cache<Seen<AgentGroup>>;
@@ -30,6 +31,7 @@ export interface Caches {
   readonly volumeClaims: Cache<KubeObject>;
   readonly serviceAccounts: Cache<KubeObject>;
   readonly configMaps: Cache<KubeObject>;
+  /** Those of others too: one that selects pods of sessions may open what ours closes. */
   readonly networkPolicies: Cache<KubeObject>;
   readonly nodes: Cache<NodeSeen>;
 }
