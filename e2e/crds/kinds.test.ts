@@ -149,7 +149,7 @@ describe("Copepod's kinds on a real API server", { skip }, () => {
       pending: 2,
       oldestPendingAt: new Date(Date.now() - 120_000).toISOString(),
       reason: "no free place",
-      podUid: "u1",
+      podName: "helper-1",
     };
     await writeStatus("sessions", name, status);
     await writeStatus("channels", "terminal", { state: "degraded", detail: "the platform is slow" });
@@ -165,15 +165,18 @@ describe("Copepod's kinds on a real API server", { skip }, () => {
         `${row} in\n${rows.join("\n")}`,
       );
     has(/^NAME \| GROUP \| PHASE \| PENDING \| OLDEST \| LAST-ACTIVE \| REASON \| POD \| AGE$/);
-    has(/^session\S+\/helper-0123456789ab \| helper \| Waking \| 2 \| (2m\d*s?|1\d\ds) \| no free place \| u1 \| \w+$/);
-    has(/^NAME \| PROVIDER \| SESSIONS \| AWAKE \| WAITING \| AGE$/);
+    has(
+      /^session\S+\/helper-0123456789ab \| helper \| Waking \| 2 \| (2m\d*s?|1\d\ds) \| no free place \| helper-1 \| \w+$/,
+    );
+    has(/^NAME \| PROVIDER \| SESSIONS \| AWAKE \| WAITING \| READY \| REASON \| AGE$/);
     has(/^NAME \| TYPE \| STATE \| DETAIL \| AGE$/);
     has(/^channel\S+\/terminal \| terminal \| degraded \| the platform is slow \| \w+$/);
     has(/^NAME \| CHANNEL \| GROUP \| ACTION \| PRIORITY \| AGE$/);
     has(/^wiring\S+ \| terminal \| helper \| Answer \| 0 \| \w+$/);
     has(/^NAME \| DISPLAY-NAME \| IDENTITIES \| AGE$/);
     has(/^user\S+\/ada \| Ada \| \["terminal:ada"\] \| \w+$/);
-    has(/^NAME \| API \| BASE-URL \| SECRET \| REVISION \| AGE$/);
+    has(/^NAME \| API \| BASE-URL \| SECRET \| REVISION \| READY \| REASON \| AGE$/);
+    has(/^NAME \| SIZE \| USED-BY \| READY \| REASON \| AGE$/);
   });
 
   const writeStatus = async (plural: string, name: string, status: object): Promise<KubeObject> => {

@@ -96,11 +96,13 @@ describe("objects that the last release stored", { skip }, () => {
   }
 
   it("are read, parsed and written as before under the kinds of now", async () => {
-    for (const crd of readCrds(join(crdsFolder, "generated"))) await upgrade(crd);
+    const released = readCrds(join(crdsFolder, "released")).map(kindOf);
+    for (const crd of readCrds(join(crdsFolder, "generated"))) if (released.includes(kindOf(crd))) await upgrade(crd);
     await Promise.all(
       stored.map(async (one) => {
         const object = await read(one);
-        assert.deepEqual(object.spec, one.spec);
+        // Fields that are new since then have their defaults.
+        assert.partialDeepStrictEqual(object.spec, one.spec);
         const { kind, metadata, spec } = object;
         const parsed = parseResource({ apiVersion, kind, metadata: { name: metadata.name }, spec });
         assert.ok(parsed.ok, JSON.stringify(parsed));
