@@ -1,11 +1,13 @@
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError, codeOf } from "@copepod/core/errors";
-import { untilEnded } from "@copepod/core/lifetime";
+import { untilAsked, untilEnded } from "@copepod/core/lifetime";
 import { type MailboxClient, mailboxApi } from "@copepod/core/mailbox-api";
 import { destination, type Logger, pino } from "pino";
 import { type ProxyConfig, readConfig } from "./config.ts";
 import { createFront } from "./front/front.ts";
 import { listen, type ProxyServer } from "./front/server.ts";
+import { AnswerCounts, RouterContact } from "./health/counts.ts";
+import { serveHealth } from "./health/health.ts";
 import { createPlaceholders } from "./keys/placeholder.ts";
 import { proxyLimits } from "./limits.ts";
 import { writeInstructions } from "./mailbox/instructions.ts";
@@ -36,9 +38,13 @@ async function main(config: ProxyConfig): Promise<void> {
   const parent = config.endWithStdin ? process.stdin : undefined;
   const orphaned = untilEnded(undefined, parent);
   const token = createTokenSource(config.tokenFile);
-  await using router = createRouterClient(config.mailboxSocket, token, maxConcurrentRequests);
-  await using own = createRouterClient(config.mailboxSocket, token, ownConnections);
+  const now = () => performance.now();
+  const contact = new RouterContact(now);
+  const reach = { address: config.router, token, onAnswer: (status: number) => contact.hear(status) };
+  await using router = createRouterClient({ ...reach, connections: maxConcurrentRequests });
+  await using own = createRouterClient({ ...reach, connections: ownConnections });
   const mailbox = createMailbox(own);
+  const modelAnswers = new AnswerCounts();
   const usage = new UsageReport({ mailbox, random: Math.random, log });
   const limits = proxyLimits;
   await using upstreams = new Upstreams({ resolve: resolveBySystem, limits, ca: undefined });
@@ -55,20 +61,27 @@ async function main(config: ProxyConfig): Promise<void> {
     isPlaceholder: placeholders.is,
     upstreams,
     limits,
-    recordUsage: (entry) => usage.record(entry),
-    now: () => performance.now(),
+    recordUsage(entry) {
+      modelAnswers.add(entry.status);
+      usage.record(entry);
+    },
+    now,
     log,
   });
   const relay = createRelay({ router, routes: mailboxRoutes, isAuthorized, log });
   const front = createFront({ relay, forward, rules, isAuthorized, placeholderOf: placeholders.of, limits, log });
-  await using server = await listen({ path: config.proxySocket, owner: config.socketOwner }, front, limits);
+  await using server = await listen(config.socket, front, limits);
+  await using _health =
+    config.metricsPort === undefined ? undefined : await serveHealth(config.metricsPort, { contact, modelAnswers });
   log.info("credential-proxy serves");
   const ended = AbortSignal.any([asked, orphaned]);
   const writing = writeInstructions({ mailbox, dir: config.instructionsDir, random: Math.random, log }, ended);
   await aborted(ended);
-  if (!orphaned.aborted) await serveToTheEnd({ mailbox, server, orphaned, log });
+  // The first process of a container has no default: without this, a second signal would do nothing there.
+  const hurried = AbortSignal.any([orphaned, untilAsked(process, undefined)]);
+  if (!orphaned.aborted) await serveToTheEnd({ mailbox, server, hurried, log });
   await writing;
-  await usage.flush(AbortSignal.any([orphaned, AbortSignal.timeout(flushTimeoutMs)]));
+  await usage.flush(AbortSignal.any([hurried, AbortSignal.timeout(flushTimeoutMs)]));
   parent?.destroy();
   log.info({ reason: ended.reason }, "credential-proxy ends");
 }
@@ -77,19 +90,19 @@ async function main(config: ProxyConfig): Promise<void> {
 async function serveToTheEnd({
   mailbox,
   server,
-  orphaned,
+  hurried,
   log,
 }: {
   readonly mailbox: MailboxClient;
   readonly server: ProxyServer;
-  readonly orphaned: AbortSignal;
+  readonly hurried: AbortSignal;
   readonly log: Logger;
 }): Promise<void> {
-  const timeout = AbortSignal.any([orphaned, AbortSignal.timeout(drainTimeoutMs)]);
+  const timeout = AbortSignal.any([hurried, AbortSignal.timeout(drainTimeoutMs)]);
   const told = mailbox.drain({}, { signal: timeout }).catch((error: unknown) => {
     log.info({ code: codeOf(error) }, "router was not told that the pod drains");
   });
-  const bound = AbortSignal.any([orphaned, AbortSignal.timeout(serveGraceMs)]);
+  const bound = AbortSignal.any([hurried, AbortSignal.timeout(serveGraceMs)]);
   await Promise.all([told, server.untilQuiet(bound).catch(() => undefined)]);
 }
 

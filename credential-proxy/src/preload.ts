@@ -1,6 +1,7 @@
 import "./config.ts";
 import "./front/front.ts";
 import "./front/server.ts";
+import "./health/health.ts";
 import "./mailbox/instructions.ts";
 import "./mailbox/relay.ts";
 import "./mailbox/router-client.ts";

@@ -10,10 +10,10 @@ import { answerSocketError, toRequestId } from "./refusal.ts";
 
 /** Longer than the time between two heartbeats, so that a runner at work always has a connection. */
 const keepAliveMs = 75_000;
-/** A runner that is restarted in place is back within this time. */
-const quietMs = 1_000;
+/** A runner at work always has a connection; one that was broken is made anew within this time. */
+const quietMs = 100;
 /** How often the connections are counted while the proxy ends. */
-const lookMs = 50;
+const lookMs = 20;
 
 export interface ProxyServer extends AsyncDisposable {
   /** Resolves when no runner has been connected for a moment. Rejects when the signal aborts. */
@@ -24,11 +24,13 @@ export interface SocketPlace {
   readonly path: string;
   /** uid and gid that get the socket; undefined = it stays our own. */
   readonly owner: readonly [uid: number, gid: number] | undefined;
+  /** Whether the socket's group, which is that of its folder where that is so set, may use it too. */
+  readonly forGroup: boolean;
 }
 
-/** Serves on a Unix socket that only its owner may use. @throws CopepodError `unavailable` when it can't listen. */
+/** Serves on a Unix socket that only its owner may use, and its group where that is said. @throws CopepodError `unavailable` when it can't listen. */
 export async function listen(
-  { path: socketPath, owner }: SocketPlace,
+  { path: socketPath, owner, forGroup }: SocketPlace,
   listener: RequestListener,
   limits: ProxyLimits = proxyLimits,
 ): Promise<ProxyServer> {
@@ -41,7 +43,7 @@ export async function listen(
   // Left behind by a proxy that was killed. Two never run for one session.
   await rm(socketPath, { force: true });
   // The mode is right from the first moment on, which a chmod after the fact can't promise.
-  const umask = process.umask(0o177);
+  const umask = process.umask(forGroup ? 0o117 : 0o177);
   try {
     const listening = Promise.withResolvers<void>();
     server.once("error", listening.reject);

@@ -1,7 +1,15 @@
-import { Agent, type IncomingHttpHeaders, type IncomingMessage, request as startRequest } from "node:http";
+import {
+  Agent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestOptions,
+  request as startRequest,
+} from "node:http";
 import { pipeline, type Readable } from "node:stream";
+import { urlToHttpOptions } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
 import { longPollMs } from "@copepod/core/limits";
+import type { RouterAddress } from "@copepod/core/router-address";
 import type { TokenSource } from "./token.ts";
 
 /** An answer to a long poll may be this late before the router counts as gone. */
@@ -27,19 +35,31 @@ export interface RouterClient extends AsyncDisposable {
   send(request: RouterRequest): Promise<RouterAnswer>;
 }
 
+export interface RouterClientDeps {
+  readonly address: RouterAddress;
+  readonly token: TokenSource;
+  /** At the same time. */
+  readonly connections: number;
+  /** Hears the status of each answer; 0 = there was none. */
+  readonly onAnswer?: (status: number) => void;
+}
+
 /** With Node's own client, which is there anyway: that of undici would take 6 MB more in each session. */
-export function createRouterClient(socketPath: string, token: TokenSource, connections: number): RouterClient {
+export function createRouterClient({ address, token, connections, onAnswer }: RouterClientDeps): RouterClient {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const place = placeOf(address);
   return {
     async send(request) {
       const authorization = `Bearer ${await token()}`;
       request.signal.throwIfAborted();
       try {
         const headers = { ...request.headers, authorization };
-        const answer = await exchange({ ...request, headers }, { socketPath, agent });
+        const answer = await exchange({ ...request, headers }, { place, agent });
+        onAnswer?.(answer.statusCode ?? 0);
         return { status: answer.statusCode ?? 0, headers: answer.headers, body: answer };
       } catch (cause) {
         request.signal.throwIfAborted();
+        onAnswer?.(0);
         throw new CopepodError("unavailable", "the router is not running or the connection to it broke", { cause });
       }
     },
@@ -49,10 +69,10 @@ export function createRouterClient(socketPath: string, token: TokenSource, conne
 
 function exchange(
   { method, path, headers, body, signal }: RouterRequest,
-  { socketPath, agent }: { readonly socketPath: string; readonly agent: Agent },
+  { place, agent }: { readonly place: Place; readonly agent: Agent },
 ): Promise<IncomingMessage> {
   const answered = Promise.withResolvers<IncomingMessage>();
-  const sending = startRequest({ socketPath, agent, method, path, headers, signal, timeout: patienceMs });
+  const sending = startRequest({ ...place, agent, method, path, headers, signal, timeout: patienceMs });
   sending.once("response", answered.resolve);
   // Later errors break the answer's body, which says so itself.
   sending.on("error", answered.reject);
@@ -60,4 +80,12 @@ function exchange(
   if (typeof body === "string") sending.end(body);
   else pipeline(body, sending, () => undefined);
   return answered.promise;
+}
+
+type Place = Pick<RequestOptions, "socketPath" | "hostname" | "port">;
+
+function placeOf(address: RouterAddress): Place {
+  if (address.kind === "socket") return { socketPath: address.socketPath };
+  const { hostname, port } = urlToHttpOptions(new URL(address.url));
+  return { hostname, port };
 }

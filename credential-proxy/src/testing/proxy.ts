@@ -132,7 +132,11 @@ export class ProxyInProcess implements AsyncDisposable {
     );
     await this.#startRouter();
     const router = this.#stack.use(
-      createRouterClient(join(this.folder, "router"), createTokenSource(this.tokenFile), 32),
+      createRouterClient({
+        address: { kind: "socket", socketPath: join(this.folder, "router") },
+        token: createTokenSource(this.tokenFile),
+        connections: 32,
+      }),
     );
     const noting: Resolve = (host) => {
       this.lookups.push(host);
@@ -162,7 +166,9 @@ export class ProxyInProcess implements AsyncDisposable {
       ...{ relay, forward, rules, isAuthorized, limits: all, log },
       placeholderOf: this.placeholders.of,
     });
-    this.#server = this.#stack.use(await listen({ path: this.socketPath, owner: undefined }, front, all));
+    this.#server = this.#stack.use(
+      await listen({ path: this.socketPath, owner: undefined, forGroup: false }, front, all),
+    );
   }
 
   async #startRouter(): Promise<void> {

@@ -66,10 +66,14 @@ export class RelayInProcess implements AsyncDisposable {
 
   async #startRelay(): Promise<void> {
     const log = pino({ level: "trace" }, { write: (line: string) => this.#write(line) });
-    this.#client = createRouterClient(join(this.folder, "router"), createTokenSource(this.tokenFile), 32);
+    this.#client = createRouterClient({
+      address: { kind: "socket", socketPath: join(this.folder, "router") },
+      token: createTokenSource(this.tokenFile),
+      connections: 32,
+    });
     const isAuthorized = createPlaceholderCheck(placeholder);
     const relay = createRelay({ router: this.#client, routes: mailboxRoutes, isAuthorized, log });
-    this.#server = await listen({ path: join(this.folder, "proxy"), owner: undefined }, relay);
+    this.#server = await listen({ path: join(this.folder, "proxy"), owner: undefined, forGroup: false }, relay);
   }
 
   /** A request to the proxy whose body and answer the test handles itself. */
