@@ -1,10 +1,14 @@
 import { environment } from "@copepod/core/environment";
 import { parseInput } from "@copepod/core/errors";
+import { type RouterAddress, readRouterAddress, routerUrlSchema, socketPathSchema } from "@copepod/core/router-address";
 import { z } from "zod";
 
 /** What the environment of an adapter host means. Everything about the channel itself comes with the router's hello. */
 export const environmentSchema = z.object({
-  [environment.channelSocket]: z.string().min(1).describe("Unix socket of the router's channel API."),
+  [environment.channelSocket]: socketPathSchema.optional().describe("Unix socket of the router's channel API."),
+  [environment.channelUrl]: routerUrlSchema
+    .optional()
+    .describe("In a cluster, in the place of the socket: the router's channel API, as `http://<host>:<port>`."),
   [environment.tokenFile]: z
     .string()
     .min(1)
@@ -21,7 +25,7 @@ export const environmentSchema = z.object({
 });
 
 export interface Config {
-  readonly channelSocket: string;
+  readonly router: RouterAddress;
   readonly tokenFile: string;
   readonly channelType: string;
   readonly logLevel: string;
@@ -32,7 +36,10 @@ export interface Config {
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const values = parseInput(environmentSchema, env);
   return {
-    channelSocket: values.COPEPOD_CHANNEL_SOCKET,
+    router: readRouterAddress(
+      { name: environment.channelSocket, value: values[environment.channelSocket] },
+      { name: environment.channelUrl, value: values[environment.channelUrl] },
+    ),
     tokenFile: values.COPEPOD_TOKEN_FILE,
     channelType: values.COPEPOD_CHANNEL_TYPE,
     logLevel: values.COPEPOD_LOG_LEVEL,

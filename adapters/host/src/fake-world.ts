@@ -51,7 +51,7 @@ export async function build(t: TestContext, setting: Setting = {}): Promise<Worl
     platform,
     host(instance = "instance-1") {
       const stop = new AbortController();
-      const { client, close } = connectRouter(router.socket, tokenFile);
+      const { client, close } = connectRouter({ kind: "socket", socketPath: router.socket }, tokenFile);
       const log = pino({ level: "silent" });
       const deps = { client, adapterPackage, instance, random: Math.random, log, times, drainMs: 1_000 };
       const ended = runHost(deps, stop.signal).finally(close);

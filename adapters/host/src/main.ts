@@ -11,7 +11,7 @@ const drainMs = 10_000;
 
 const config = readConfig(process.env);
 const log = pino({ level: config.logLevel, base: { program: "adapter-host" } });
-const router = connectRouter(config.channelSocket, config.tokenFile);
+const router = connectRouter(config.router, config.tokenFile);
 try {
   const end = await runHost(
     {
