@@ -8,12 +8,13 @@ import { definitions } from "@copepod/crds/kinds";
 import { readText } from "../repository.ts";
 import { apiPage } from "./api-page.ts";
 import { cliPage, loadProgram } from "./cli-page.ts";
+import { crdTemplates } from "./crd-chart.ts";
 import { environmentPage, loadEnvironments } from "./environment-page.ts";
 import { errorsPage } from "./errors-page.ts";
 import { fillPackageGraph } from "./package-graph.ts";
 
 /** Folders in which nothing but generated files lies. */
-export const generatedFolders = ["crds/generated", "docs/reference"] as const;
+export const generatedFolders = ["charts/copepod-crds/templates", "crds/generated", "docs/reference"] as const;
 
 const architecturePage = "docs/architecture.md";
 
@@ -21,6 +22,7 @@ const architecturePage = "docs/architecture.md";
 export async function generateAll(root: string): Promise<Map<string, string>> {
   return new Map([
     ...definitions.map((one): [string, string] => [`crds/generated/${crdFileName(one)}`, crdYaml(one)]),
+    ...crdTemplates(definitions),
     ["docs/reference/resources.md", resourcesMarkdown(definitions, readSamples(root))],
     ["docs/reference/errors.md", errorsPage(errorCatalogue)],
     ["docs/reference/api.md", apiPage()],
