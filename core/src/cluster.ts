@@ -23,7 +23,23 @@ export const labels = {
   group: "copepod.dev/group",
   session: "copepod.dev/session",
   workspace: "copepod.dev/workspace",
+  /** `true` on the volume claim of a resource that was deleted. */
+  kept: "copepod.dev/kept",
 } as const;
+
+export const annotations = {
+  /** On a group's ConfigMap, and on pods: hash of the rules. A pod whose annotation changes gets its files anew at once. */
+  rules: "copepod.dev/rules",
+  /** On a volume claim: whose files it has. */
+  about: "copepod.dev/about",
+  /** On a volume claim: when the resource was found deleted. */
+  keptSince: "copepod.dev/kept-since",
+  /** By people, on a resource whose volume is gone: `true` = make a new, empty one. */
+  newVolume: "copepod.dev/new-volume",
+} as const;
+
+/** Of resources whose volume is to be deleted with them. */
+export const volumeFinalizer = "copepod.dev/volume";
 
 /** Value of `labels.managedBy`. */
 export const operatorName = "copepod-operator";
