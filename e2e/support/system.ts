@@ -5,11 +5,13 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defaultHarnessesDir } from "@copepod/agent-image/harnesses/harness";
-import { type AdminClient, adminApi, type Line } from "@copepod/core/admin-api";
+import { type AdminClient, adminApi, type Line, type MessageRow, type SessionRow } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { Agent, fetch } from "undici";
 import { stringify } from "yaml";
+import { Conversations, ignoringOutages } from "./conversations.ts";
 import { type FoundProcess, isAlive, kill, type Program, programsOf } from "./processes.ts";
+import type { StorySystem } from "./story-system.ts";
 import { until } from "./until.ts";
 
 const cli = fileURLToPath(import.meta.resolve("@copepod/cli/main"));
@@ -31,7 +33,7 @@ export const terminalResources = (session: object = {}): object[] => [
 ];
 
 /** The real process tree of `copepod up` in a temporary home. */
-export class System implements AsyncDisposable {
+export class System implements StorySystem {
   readonly home: string;
   readonly #ownsHome: boolean;
   readonly #as: readonly string[];
@@ -39,6 +41,7 @@ export class System implements AsyncDisposable {
   #admin: AdminClient | undefined;
   #agent: Agent | undefined;
   #said = "";
+  readonly #conversations = new Conversations({ admin: () => this.admin, namespace: "default", prefix: "" });
 
   private constructor(home: string, ownsHome: boolean, as: readonly string[]) {
     this.home = home;
@@ -130,7 +133,7 @@ export class System implements AsyncDisposable {
   /** Waits until the adapter hosts of these Channels are connected to their platforms. */
   async connected(...channels: readonly string[]): Promise<void> {
     await until("the channels are connected", async () => {
-      const status = await ignoringOutages(this.admin.status({}));
+      const status = await ignoringOutages(() => this.admin.status({}));
       const ready = status?.channels.filter(({ state }) => state === "ready").map(({ channel }) => channel) ?? [];
       return channels.every((channel) => ready.includes(channel));
     });
@@ -144,34 +147,45 @@ export class System implements AsyncDisposable {
     return found.length;
   }
 
-  /** Says something in a terminal conversation; repeats until the router has it. */
   async say(conversation: string, text: string): Promise<{ id: string; session: string }> {
-    const input = { conversation, text, sender: "ann", dedupeKey: `${conversation} ${text} ${performance.now()}` };
-    return await until(`“${text}” is accepted`, async () => await ignoringOutages(this.admin.say(input)));
+    return await this.#conversations.say(conversation, text);
   }
 
-  /** All that the conversation shows to the person so far. */
+  async stop(conversation: string): Promise<{ stopping: boolean }> {
+    return await this.#conversations.stop(conversation);
+  }
+
   async lines(conversation: string): Promise<Line[]> {
-    const input = { conversation, after: 0, waitMs: 0 };
-    return (await until("the lines", async () => await ignoringOutages(this.admin.events(input)))).lines;
+    return await this.#conversations.lines(conversation);
   }
 
-  /** Waits for the lines that answer a message, until it is no longer open. */
-  async answerTo(conversation: string, id: string, timeoutMs = 30_000): Promise<string[]> {
-    return await until(
-      `an answer to ${id}`,
-      async () => {
-        const seen = await ignoringOutages(this.admin.events({ conversation, after: 0, waitMs: 0 }));
-        if (!seen || seen.open.includes(id)) return undefined;
-        return seen.lines.filter(({ inReplyTo }) => inReplyTo === id).map(({ text }) => text);
-      },
-      timeoutMs,
-    );
+  async answerTo(conversation: string, id: string, timeoutMs?: number): Promise<string[]> {
+    return await this.#conversations.answerTo(conversation, id, timeoutMs);
   }
 
-  async ask(conversation: string, text: string): Promise<string> {
-    const { id } = await this.say(conversation, text);
-    return (await this.answerTo(conversation, id)).join("\n");
+  async ask(conversation: string, text: string, timeoutMs?: number): Promise<string> {
+    return await this.#conversations.ask(conversation, text, timeoutMs);
+  }
+
+  async sessions(): Promise<SessionRow[]> {
+    return (await this.admin.listSessions({})).items;
+  }
+
+  async messages(session: string, state: MessageRow["state"]): Promise<MessageRow[]> {
+    return (await this.admin.listMessages({ session, state })).items;
+  }
+
+  async retry(id: string): Promise<MessageRow> {
+    return (await this.admin.retry({ id })).item;
+  }
+
+  async hasPod(): Promise<boolean> {
+    return (await this.processes()).some(({ program }) => program === "runner");
+  }
+
+  async restart(): Promise<void> {
+    await this.end("SIGTERM");
+    await this.up();
   }
 
   async logs(): Promise<string> {
@@ -183,15 +197,5 @@ export class System implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end("SIGTERM");
     if (this.#ownsHome) await rm(this.home, { recursive: true, force: true });
-  }
-}
-
-/** While a part is being restarted the admin API may be away; anything else is a failure. */
-async function ignoringOutages<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "unavailable") return undefined;
-    throw error;
   }
 }
