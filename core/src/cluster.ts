@@ -23,11 +23,15 @@ export const labels = {
   group: "copepod.dev/group",
   session: "copepod.dev/session",
   workspace: "copepod.dev/workspace",
+  /** Pods with the same value share a volume that only one node can have: they run on one node. */
+  sharesNode: "copepod.dev/shares-node",
   /** `true` on the volume claim of a resource that was deleted. */
   kept: "copepod.dev/kept",
 } as const;
 
 export const annotations = {
+  /** On pods of sessions: hash of all that only a new pod can change. */
+  template: "copepod.dev/template",
   /** On a group's ConfigMap, and on pods: hash of the rules. A pod whose annotation changes gets its files anew at once. */
   rules: "copepod.dev/rules",
   /** On a volume claim: whose files it has. */
