@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { defaultHarnessesDir } from "@copepod/agent-image/harnesses/harness";
 import { environment } from "@copepod/core/environment";
 import { parseInput } from "@copepod/core/errors";
@@ -45,6 +45,10 @@ export const environmentSchema = z.object({
   ANTHROPIC_AUTH_TOKEN: modelVariable("Bearer token for `ANTHROPIC_BASE_URL`, where there is no `ANTHROPIC_API_KEY`."),
   CLAUDE_CODE_OAUTH_TOKEN: modelVariable("Token of a Claude subscription."),
   OPENAI_API_KEY: modelVariable("Key of OpenAI's API."),
+  KUBECONFIG: z
+    .string()
+    .optional()
+    .describe("Files that say how a cluster is reached, as for kubectl (default: ~/.kube/config)."),
   XDG_RUNTIME_DIR: z.string().optional().describe("Where the system keeps sockets of this person's programs."),
 });
 
@@ -54,6 +58,8 @@ export interface CliConfig {
   /** Where the system keeps sockets of this person's programs. */
   readonly runtimeDir: string | undefined;
   readonly logLevel: string;
+  /** Files that say how a cluster is reached; see `KubeconfigSource`. */
+  readonly kubeconfigs: readonly [string, ...string[]];
   /** Absolute path of the folder in which harnesses are installed. */
   readonly harnessesDir: string;
   /** Image of sessions that run in containers. */
@@ -71,6 +77,7 @@ export function readConfig(env: Environment, cwd: string): CliConfig {
     home: resolve(cwd, read[environment.home]),
     runtimeDir: read.XDG_RUNTIME_DIR,
     logLevel: read[environment.logLevel],
+    kubeconfigs: kubeconfigsOf(read.KUBECONFIG, env.HOME || homedir()),
     harnessesDir: resolve(cwd, defaultHarnessesDir(env, env.HOME || homedir())),
     sandboxImage: read[environment.sandboxImage],
     models: {
@@ -82,4 +89,9 @@ export function readConfig(env: Environment, cwd: string): CliConfig {
     },
     own: Object.fromEntries(Object.entries(env).filter(([name]) => !modelVariables.has(name))),
   };
+}
+
+function kubeconfigsOf(given: string | undefined, userHome: string): readonly [string, ...string[]] {
+  const [first = join(userHome, ".kube", "config"), ...others] = (given ?? "").split(delimiter).filter(Boolean);
+  return [first, ...others];
 }

@@ -1,5 +1,7 @@
 import type { AdminClient } from "@copepod/core/admin-api";
 import type { Blobs } from "@copepod/core/blobs";
+import type { Cluster } from "./cluster/open-cluster.ts";
+import type { ClusterOptions } from "./cluster/options.ts";
 import type { CliConfig } from "./config.ts";
 import type { OpenSupervisor, SupervisorOptions } from "./supervisor/open-supervisor.ts";
 
@@ -12,10 +14,12 @@ export interface Io {
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
 
-/** A client of a router's admin socket. */
+/** A client of a router's admin API. */
 export interface AdminConnection {
   readonly admin: AdminClient;
   readonly blobs: Blobs;
+  /** Of agents; locally there is only one. */
+  readonly namespace: string;
   /** Whether the system was ended on purpose: then a call that fails need not be repeated. */
   hasEnded(): Promise<boolean>;
   close(): Promise<void>;
@@ -25,6 +29,8 @@ export interface AdminConnection {
 export interface CliDeps {
   readonly io: Io;
   readonly version: string;
+  /** As it was started, without the folder. */
+  readonly programName: string;
   /** Name of the person at the terminal, by the operating system. */
   readonly userName: string;
   /** Their own folder, which "~" stands for. */
@@ -34,6 +40,8 @@ export interface CliDeps {
   config(home: string | undefined): CliConfig;
   /** @throws CopepodError `notRunning` */
   connect(config: CliConfig): Promise<AdminConnection>;
+  /** Reads the kubeconfig; nothing is connected yet. @throws CopepodError `invalid` */
+  openCluster(config: CliConfig, options: ClusterOptions & { readonly version: string }): Promise<Cluster>;
   openSupervisor(options: SupervisorOptions): Promise<OpenSupervisor>;
   /** Calls back for each request to end (SIGINT, SIGTERM, SIGHUP). @returns how to stop that. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
@@ -47,6 +55,8 @@ export interface CliDeps {
 /** `CliDeps` and what the command line says for all commands. */
 export interface Context extends CliDeps {
   readonly settings: CliConfig;
+  /** What the command works on; undefined = this machine. */
+  readonly cluster: Cluster | undefined;
 }
 
 /** A line of prose. */

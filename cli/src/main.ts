@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
+import { basename } from "node:path";
 import { CommanderError } from "commander";
 import { readConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -15,6 +16,7 @@ const user = whoAmI();
 const program = buildProgram({
   io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
   version,
+  programName: basename(process.argv[1] ?? ""),
   userName: user.username,
   userHome: user.homedir,
   uid: user.uid,
@@ -22,6 +24,7 @@ const program = buildProgram({
     readConfig({ ...process.env, ...(home === undefined ? {} : { COPEPOD_HOME: home }) }, process.cwd()),
   // Imported when they are needed: `--help` shall not wait for them.
   connect: async (config) => (await import("./http/connect.ts")).connectAdmin(config),
+  openCluster: async (config, options) => (await import("./cluster/open-cluster.ts")).openCluster(config, options),
   openSupervisor: async (options) => (await import("./supervisor/open-supervisor.ts")).openSupervisor(options),
   onSignal: (listener) => {
     const onPipeClosed = () => listener("SIGPIPE");

@@ -1,7 +1,8 @@
 import { harnessNames } from "@copepod/agent-image/harnesses/harness";
 import { usageKeys } from "@copepod/core/admin-api";
 import { inboundStates, outboundStates } from "@copepod/core/messages";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option, type OptionValues } from "commander";
+import { addClusterOptions, isForCluster } from "./cluster/options.ts";
 import type { CliDeps, Context } from "./context.ts";
 import { exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
 import { describeError, errorJson } from "./output/describe-error.ts";
@@ -9,7 +10,7 @@ import { describeError, errorJson } from "./output/describe-error.ts";
 /** The command line. Building it does nothing yet, so that its documentation can be generated from it. */
 export function buildProgram(deps: CliDeps): Command {
   const program = new Command("copepod")
-    .description("Chat-driven AI agents on one machine.")
+    .description("Chat-driven AI agents, on one machine or on a Kubernetes cluster.")
     .version(deps.version, "--version", "print the version")
     .option("--home <dir>", "folder of resources, queue, volumes and logs (default: $COPEPOD_HOME, or ./.copepod)")
     .helpOption("-h, --help", "show help")
@@ -21,6 +22,7 @@ export function buildProgram(deps: CliDeps): Command {
       writeErr: (text) => deps.io.stderr.write(text),
     })
     .addHelpText("after", `\n${exitCodeHelp}`);
+  addClusterOptions(program);
   addSystemCommands(program, deps);
   addChatCommands(program, deps);
   addResourceCommands(program, deps);
@@ -253,11 +255,26 @@ function run(deps: CliDeps, work: Work): (...args: unknown[]) => Promise<void> {
     if (!(command instanceof Command)) throw new Error("commander gives the command last");
     const options = command.optsWithGlobals();
     try {
-      const context: Context = { ...deps, settings: deps.config(options.home) };
-      deps.setExitCode(await work(context, command));
+      deps.setExitCode(await withTarget(deps, options, (context) => work(context, command)));
     } catch (error) {
       deps.io.stderr.write(`${options.output === "json" ? errorJson(error) : describeError(error)}\n`);
       deps.setExitCode(exitCodeOf(error));
     }
   };
+}
+
+/** The command works on this machine or on a cluster, as the command line says. */
+async function withTarget(
+  deps: CliDeps,
+  options: OptionValues,
+  work: (context: Context) => Promise<number>,
+): Promise<number> {
+  const settings = deps.config(options.home);
+  if (!isForCluster(deps.programName, options)) return await work({ ...deps, settings, cluster: undefined });
+  const cluster = await deps.openCluster(settings, { ...options, version: deps.version });
+  try {
+    return await work({ ...deps, settings, cluster, connect: () => cluster.connectRouter() });
+  } finally {
+    await cluster.close();
+  }
 }

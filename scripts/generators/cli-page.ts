@@ -12,11 +12,13 @@ export async function loadProgram(): Promise<Program> {
   return buildProgram({
     io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
     version: "",
+    programName: "copepod",
     userName: "",
     userHome: "",
     uid: 0,
     config: unused,
     connect: unused,
+    openCluster: unused,
     openSupervisor: unused,
     onSignal: unused,
     setExitCode: unused,

@@ -1,4 +1,5 @@
 import { connect as connectSocket } from "node:net";
+import { defaultNamespace } from "@copepod/core/addresses";
 import { adminApi } from "@copepod/core/admin-api";
 import { createBlobs } from "@copepod/core/blobs";
 import { createClient } from "@copepod/core/endpoint";
@@ -23,6 +24,7 @@ export async function connectAdmin(config: CliConfig): Promise<AdminConnection> 
   return {
     admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
     blobs: createBlobs({ send: unix.sendBytes, url: `http://router${blobPaths.admin}` }),
+    namespace: defaultNamespace,
     // A supervisor that ends removes the link; one that is killed leaves it, and may be back in a moment.
     hasEnded: async () => (await linkedRunFolder(homeLayout(config.home))) === undefined,
     close: unix.close,

@@ -1,8 +1,10 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import { defaultNamespace } from "@copepod/core/addresses";
 import { adminApi } from "@copepod/core/admin-api";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
+import type { Cluster } from "../cluster/open-cluster.ts";
 import type { CliConfig } from "../config.ts";
 import type { CliDeps } from "../context.ts";
 import type { ModelEnvironment } from "../home/model-choice.ts";
@@ -28,6 +30,9 @@ export const noModels: ModelEnvironment = {
 export interface RunOptions {
   /** undefined = nothing runs. */
   readonly router?: FakeRouter;
+  /** What the kubeconfig leads to; undefined = there is none. */
+  readonly cluster?: Cluster;
+  readonly programName?: string;
   readonly stdin?: string;
   readonly home?: string;
   readonly settings?: Partial<CliConfig>;
@@ -66,16 +71,24 @@ const listen = (listeners: Set<(signal: NodeJS.Signals) => void>) => (listener: 
   return () => listeners.delete(listener);
 };
 
-function testDeps({ router, home, settings }: RunOptions): Omit<CliDeps, "io" | "onSignal" | "setExitCode"> {
+function testDeps({
+  router,
+  cluster,
+  programName = "copepod",
+  home,
+  settings,
+}: RunOptions): Omit<CliDeps, "io" | "onSignal" | "setExitCode"> {
   let keys = 0;
   return {
     version: "1.2.3",
+    programName,
     userName: "ann",
     userHome: "/nowhere/ann",
     uid: process.getuid?.() ?? 0,
     config: (given) => ({
       home: given ?? home ?? "/nowhere",
       runtimeDir: undefined,
+      kubeconfigs: ["/nowhere/kubeconfig"],
       logLevel: "info",
       harnessesDir: "/nowhere/harnesses",
       sandboxImage: "",
@@ -89,9 +102,14 @@ function testDeps({ router, home, settings }: RunOptions): Omit<CliDeps, "io" | 
       return {
         admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
         blobs: router.blobs,
+        namespace: defaultNamespace,
         hasEnded: async () => router.ended,
         close: unix.close,
       };
+    },
+    openCluster: async () => {
+      if (!cluster) throw new CopepodError("invalid", "there is no kubeconfig");
+      return cluster;
     },
     openSupervisor: async () => {
       throw new CopepodError("alreadyRunning", "a supervisor already runs");

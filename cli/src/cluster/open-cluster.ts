@@ -1,0 +1,64 @@
+import { CopepodError } from "@copepod/core/errors";
+import type { KubeClient } from "@copepod/kube/client/client";
+import { createKubeClient } from "@copepod/kube/client/kube-client";
+import { kubeconfig, kubeconfigNamespace } from "@copepod/kube/client/kubeconfig";
+import { systemClock } from "@copepod/kube/clock";
+import type { ObjectName } from "@copepod/kube/object";
+import type { CliConfig } from "../config.ts";
+import type { AdminConnection } from "../context.ts";
+import { ApiStreams } from "./api-streams.ts";
+import { connectRouter } from "./connect-router.ts";
+import { type ClusterOptions, defaultAgentsNamespace, defaultSystemNamespace } from "./options.ts";
+import { requestedToken, tokenOfFile } from "./router-token.ts";
+
+/** A cluster as a person's kubeconfig leads to it, with that person's rights. */
+export interface Cluster {
+  readonly client: KubeClient;
+  readonly streams: ApiStreams;
+  /** Of agents. */
+  readonly namespace: string;
+  readonly systemNamespace: string;
+  /** @throws CopepodError that says what is missing */
+  connectRouter(): Promise<AdminConnection>;
+  close(): Promise<void>;
+}
+
+/** Field manager of what people apply. */
+export const fieldManager = "copepod";
+
+/** @throws CopepodError `invalid` for a kubeconfig that leads nowhere */
+export async function openCluster(
+  config: CliConfig,
+  options: ClusterOptions & { readonly version: string },
+): Promise<Cluster> {
+  const files = options.kubeconfig === undefined ? config.kubeconfigs : ([options.kubeconfig] as const);
+  const source = { files, ...(options.context && { context: options.context }) };
+  const namespace = options.namespace ?? (await kubeconfigNamespace(source)) ?? defaultAgentsNamespace;
+  const { systemNamespace = defaultSystemNamespace, tokenFile, version } = options;
+  const identity = kubeconfig(source);
+  const userAgent = `${fieldManager}/${version}`;
+  const client = createKubeClient({ identity, userAgent, clock: systemClock, random: Math.random });
+  const streams = new ApiStreams(identity);
+  const account = accountOf(options.serviceAccount, namespace) ?? { namespace: systemNamespace, name: "copepod-admin" };
+  const token = tokenFile === undefined ? requestedToken(client, account, systemClock) : tokenOfFile(tokenFile);
+  return {
+    client,
+    streams,
+    namespace,
+    systemNamespace,
+    connectRouter: () => connectRouter({ client, streams, token, namespace, systemNamespace }),
+    close: async () => {
+      await Promise.all([client.close(), streams.close()]);
+    },
+  };
+}
+
+function accountOf(given: string | undefined, namespace: string): ObjectName | undefined {
+  if (given === undefined) return undefined;
+  const [name, before, ...more] = given.split("/").toReversed();
+  if (name && before !== "" && more.length === 0) return { namespace: before ?? namespace, name };
+  throw new CopepodError(
+    "invalid",
+    `${JSON.stringify(given)} is no service account; write its name, or namespace/name`,
+  );
+}
