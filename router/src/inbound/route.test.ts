@@ -129,8 +129,23 @@ describe("routing", () => {
     assert.deepEqual(decide({ resources: [wiring("w", spec)], event: inGroup() }), []);
   });
 
-  it("follows the group that the person chose, without a wiring", () => {
-    assert.deepEqual(groupsOf(decide({ resources: [], chosenGroup: "second" })), ["second"]);
-    assert.deepEqual(groupsOf(decide({ resources: [], chosenGroup: "gone" })), ["groupMissing"]);
+  it("follows the group that the person chose: without a wiring if they have a role in it", () => {
+    const member = user(["chat:ann"], [{ role: "Member", group: "second" }]);
+    assert.deepEqual(groupsOf(decide({ resources: [member], chosenGroup: "second" })), ["second"]);
+    assert.deepEqual(groupsOf(decide({ resources: [member], chosenGroup: "helper" })), ["senderUnknown"]);
+    assert.deepEqual(groupsOf(decide({ resources: [member], chosenGroup: "gone" })), ["groupMissing"]);
+  });
+
+  it("lets a choice of the person get round no wiring", () => {
+    const choose = (spec: object, defaults = { unknownSenders: "Public" }) => {
+      const resources = [wiring("w", { conversation: direct, group: "helper", ...spec })];
+      return groupsOf(decide({ resources, defaults, chosenGroup: "helper" }));
+    };
+    assert.deepEqual(choose({}), ["helper"]);
+    assert.deepEqual(choose({ senders: "Known" }), ["senderUnknown"]);
+    assert.deepEqual(choose({ unknownSenders: "Strict" }), ["senderUnknown"]);
+    assert.deepEqual(choose({}, { unknownSenders: "Strict" }), ["senderUnknown"]);
+    assert.deepEqual(choose({ unknownSenders: "Public" }, { unknownSenders: "Strict" }), ["helper"]);
+    assert.deepEqual(choose({ action: "Ignore", group: undefined }), ["senderUnknown"]);
   });
 });

@@ -38,7 +38,7 @@ type WiringSpec = Wiring["spec"];
  */
 export function route(input: RouteInput): Decision[] {
   const addressed = isAddressed(input.event);
-  const wirings = input.chosenGroup === undefined ? wiringsOf(input) : [chosen(input.channelName, input.chosenGroup)];
+  const wirings = input.chosenGroup === undefined ? wiringsOf(input) : [chosen(input, input.chosenGroup)];
   if (wirings.length === 0) {
     return addressed ? [refuse("notWired", "No agent answers in this conversation: no wiring names it.")] : [];
   }
@@ -78,8 +78,21 @@ const ignoring: WiringSpec = {
   priority: 0,
 };
 
-function chosen(channelName: string, group: string): WiringSpec {
-  return { ...ignoring, channel: channelName, group, action: "Answer", engage: { mode: "Pattern", pattern: "." } };
+/**
+ * Who may choose a group is said by the wiring that leads to it from here; a group to which none does takes a role in it.
+ * So a choice is no way round a wiring.
+ */
+function chosen(input: RouteInput, group: string): WiringSpec {
+  const wiring = wiringsOf(input).find((spec) => spec.group === group);
+  return {
+    ...ignoring,
+    channel: input.channelName,
+    group,
+    action: "Answer",
+    engage: { mode: "Pattern", pattern: "." },
+    senders: wiring?.senders ?? "Known",
+    unknownSenders: wiring?.unknownSenders,
+  };
 }
 
 function decide(wiring: WiringSpec, input: RouteInput): Decision[] {
@@ -93,7 +106,7 @@ function decide(wiring: WiringSpec, input: RouteInput): Decision[] {
   if (!engaged && unaddressed === "Drop") return [];
   const identity = identityOf(input.channelName, event.sender.id);
   if (mustBeKnown(wiring, channel) && !isKnown(resources, { namespace, identity, group: wiring.group })) {
-    return [refuse("senderUnknown", "You are not known to this agent. An admin can add you.")];
+    return [refuse("senderUnknown", `You are not known to this agent. An admin can add you, as ${identity}.`)];
   }
   return [{ kind: "deliver", group: wiring.group, sessionMode: wiring.sessionMode, trigger: engaged }];
 }
