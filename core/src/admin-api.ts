@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defaultNamespace } from "./addresses.ts";
 import { type Client, endpoint, queryInt } from "./endpoint.ts";
 import { errorCodes } from "./errors.ts";
 import { filesSchema } from "./files.ts";
@@ -6,7 +7,7 @@ import { longPollMs } from "./limits.ts";
 import { activitySchema, inboundKinds, inboundStates, nameSchema, outboundStates, textSchema } from "./messages.ts";
 
 const limit = queryInt.min(1).max(500).default(100);
-const namespace = z.string().default("default");
+const namespace = z.string().default(defaultNamespace);
 const code = z.enum(errorCodes);
 
 /** One line of a conversation, in either direction. */
@@ -68,6 +69,8 @@ export const problemSchema = z.object({
   line: z.int().optional(),
   path: z.string().optional(),
   reason: z.string(),
+  /** Of the resource, where it is known. */
+  namespace: z.string().optional(),
 });
 export type Problem = z.output<typeof problemSchema>;
 
@@ -101,18 +104,25 @@ const usageSumSchema = z.object({
 });
 export type UsageSum = z.output<typeof usageSumSchema>;
 
-/** Admin API: what the CLI (and later the console) uses. */
+/** Who says or stops something; in a cluster the user name of the token counts instead. */
+const sender = nameSchema;
+
+/**
+ * Admin API: what the CLI (and later the console) uses. In a cluster whoever has no role of an Owner or Admin in the namespace
+ * may call only what is about their own conversations, and `status`.
+ */
 export const adminApi = {
   status: endpoint({
     method: "GET",
     path: "/v1/status",
     summary: "The router's state: version, resource problems, supervisor, disk.",
-    input: z.object({}),
+    input: z.object({ namespace }),
     output: z.object({
       version: z.string(),
       ready: z.boolean(),
       /** What keeps the router from being ready. */
       reasons: z.array(z.string()),
+      /** Those that the caller may see, as channels. */
       problems: z.array(problemSchema),
       channels: z.array(z.object({ channel: z.string(), state: z.string(), detail: z.string().optional() })),
     }),
@@ -127,7 +137,7 @@ export const adminApi = {
   applyResource: endpoint({
     method: "PUT",
     path: "/v1/resources",
-    summary: "Writes one resource into the resources folder, after the same checks as a file there.",
+    summary: "Writes one resource into the resources folder, after the same checks as a file there; not in a cluster.",
     input: z.object({ resource: z.record(z.string(), z.unknown()) }),
     output: z.object({ result: z.enum(["created", "configured", "unchanged"]), kind: z.string(), name: z.string() }),
   }),
@@ -143,6 +153,8 @@ export const adminApi = {
     path: "/v1/messages",
     summary: "Rows of both directions, the newest first.",
     input: z.object({
+      namespace,
+      /** Its name, or `<namespace>/<name>`. Who may see only their own rows has to name it. */
       session: z.string().optional(),
       state: z.enum([...inboundStates, ...outboundStates]).optional(),
       kind: z.enum(inboundKinds).optional(),
@@ -154,7 +166,7 @@ export const adminApi = {
     method: "POST",
     path: "/v1/messages/:id/retry",
     summary: "Makes a dead letter, or a delivery with unknown outcome, pending again.",
-    input: z.object({ id: z.string() }),
+    input: z.object({ namespace, id: z.string() }),
     output: z.object({ item: messageRowSchema }),
   }),
   usage: endpoint({
@@ -176,11 +188,12 @@ export const adminApi = {
     path: "/v1/terminal/messages",
     summary: "A person says something in a terminal conversation.",
     input: z.object({
-      /** Name of the terminal conversation. */
+      namespace,
+      /** Name of the terminal conversation. In a cluster everybody has conversations of their own. */
       conversation: nameSchema,
       /** Agent group that shall answer; without it the wirings decide. */
       group: nameSchema.optional(),
-      sender: nameSchema,
+      sender,
       text: textSchema,
       /** Uploaded before. */
       files: filesSchema.optional(),
@@ -199,6 +212,7 @@ export const adminApi = {
     path: "/v1/terminal/events",
     summary: "What a terminal conversation heard after a position, and what the agent is doing; long poll.",
     input: z.object({
+      namespace,
       conversation: nameSchema,
       after: queryInt,
       /** Version of activity and open messages that the caller has seen; another one answers the poll. */
@@ -218,14 +232,14 @@ export const adminApi = {
     method: "GET",
     path: "/v1/terminal/history",
     summary: "The last lines of a terminal conversation, oldest first, and the position behind them.",
-    input: z.object({ conversation: nameSchema, limit }),
+    input: z.object({ namespace, conversation: nameSchema, limit }),
     output: z.object({ lines: z.array(lineSchema), position: z.int() }),
   }),
   stop: endpoint({
     method: "POST",
     path: "/v1/terminal/stop",
     summary: "Stops the turn that is running for a terminal conversation.",
-    input: z.object({ conversation: nameSchema, sender: nameSchema }),
+    input: z.object({ namespace, conversation: nameSchema, sender }),
     output: z.object({ stopping: z.boolean() }),
   }),
 };
