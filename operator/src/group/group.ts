@@ -1,0 +1,130 @@
+import { groupObjectName, labels } from "@copepod/core/cluster";
+import type { AgentGroup } from "@copepod/crds/agent-group";
+import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
+import { controllerMetrics } from "@copepod/kube/metrics/metrics";
+import { keyOf, parseKey } from "@copepod/kube/object";
+import type { LeaderParts } from "../parts.ts";
+import { agentGroups, networkPolicies } from "../resources.ts";
+import type { Seen } from "../seen.ts";
+import type { VolumePlace } from "../workspace/claim.ts";
+import { type VolumeOwner, Volumes } from "../workspace/volumes.ts";
+import { applySteps, type Child, findChild, isForeign, nameOf, stepsFor } from "./children.ts";
+import { countSessions, findForeignPolicies, gatherNamed } from "./gather.ts";
+import { groupChildren, isPolicyOf } from "./group-children.ts";
+import { Hosts, type Lookup, resolveEveryMs } from "./hosts.ts";
+import { judgeGroup } from "./judge.ts";
+import { judgeMounts } from "./mounts.ts";
+import { groupSources } from "./sources.ts";
+import { earliest, StatusWriter } from "./status-writer.ts";
+
+/** Somebody else's object that has a name of ours is in no cache: whether it is gone is looked at after this time. */
+const conflictCheckMs = 30_000;
+
+/** Keeps what an agent group has in the cluster: volume, service account, rules, network policy, status. */
+export function makeGroupController(parts: LeaderParts, lookup: Lookup): Controller {
+  const { caches, clock, random, log, registry } = parts;
+  const name = "agentgroup";
+  const groups = new Groups(parts, lookup);
+  return new Controller({
+    ...{ name, clock, random, log, sources: groupSources(caches), observer: controllerMetrics(registry)(name) },
+    reconcile: (key, signal) => groups.reconcile(key, signal),
+  });
+}
+
+type Live = Seen<AgentGroup> & { readonly resource: AgentGroup };
+
+class Groups {
+  readonly #parts: LeaderParts;
+  readonly #volumes: Volumes;
+  readonly #hosts: Hosts;
+  readonly #status: StatusWriter;
+
+  constructor(parts: LeaderParts, lookup: Lookup) {
+    this.#parts = parts;
+    this.#volumes = new Volumes(parts);
+    this.#hosts = new Hosts(lookup, parts.clock);
+    this.#status = new StatusWriter(parts, agentGroups);
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult | undefined> {
+    const group = this.#parts.caches.groups.get(key);
+    if (!group) return await this.#bury(key, signal);
+    if (group.metadata.deletionTimestamp !== undefined) return await this.#release(group, key, signal);
+    if (!isReadable(group)) return await this.#status.writeInvalid(key, group, signal);
+    if (await this.#volumes.prepare(volumeOwner(group), signal)) return undefined;
+    return await this.#keep(group, key, signal);
+  }
+
+  async #keep(group: Live, key: string, signal: AbortSignal): Promise<ReconcileResult | undefined> {
+    const named = gatherNamed(group.resource, this.#parts);
+    const hosts = named.upstreams.flatMap((upstream) => (upstream.kind === "name" ? [upstream.host] : []));
+    const addresses = await this.#hosts.addressesOf(hosts, signal);
+    const { network, router, mountPolicy } = this.#parts.settings;
+    const { spec, metadata } = group.resource;
+    const egress = { network, router, allow: spec.network.allow, upstreams: named.upstreams, addresses };
+    const children = await this.#find(group, { egress, rules: named.rendered.rules }, signal);
+    await applySteps(children.flatMap(stepsFor), this.#parts, signal);
+    const volume = await this.#volumes.keep(volumeOwner(group), signal);
+    const foreign = children.filter(isForeign).map(nameOf);
+    const verdicts = judgeGroup({
+      ...{ spec, foreign, volume: volume.verdict, ...named },
+      unresolved: hosts.filter((host) => !addresses.has(host)),
+      refusedMounts: judgeMounts(mountPolicy, metadata.namespace, spec.mounts),
+      foreignPolicies: findForeignPolicies(group.resource, this.#parts),
+    });
+    const written = await this.#status.write(key, group, { verdicts, fields: countSessions(key, this.#parts) }, signal);
+    const isTaken = foreign.length > 0 || volume.verdict.reason === "Conflict";
+    return earliest([
+      written,
+      volume,
+      hosts.length > 0 ? { requeueAfterMs: resolveEveryMs } : undefined,
+      isTaken ? { requeueAfterMs: conflictCheckMs } : undefined,
+    ]);
+  }
+
+  async #find(group: Live, wish: Parameters<typeof groupChildren>[1], signal: AbortSignal): Promise<Child[]> {
+    const { namespace, name } = group.resource.metadata;
+    const place = { namespace, name: groupObjectName(name) };
+    const { caches } = this.#parts;
+    const cachesOf = [caches.networkPolicies, caches.serviceAccounts, caches.configMaps];
+    const finding = groupChildren(group, wish).map(async ({ resource, wanted, isOwn }, at) => {
+      const cached = cachesOf[at]?.get(keyOf(place));
+      return { resource, wanted, found: await findChild(this.#parts, resource, { cached, place, isOwn, signal }) };
+    });
+    return await Promise.all(finding);
+  }
+
+  /** A group that is being deleted, and whose volume may have to go first. */
+  async #release(group: Seen<AgentGroup>, key: string, signal: AbortSignal): Promise<undefined> {
+    const { namespace = "", name } = parseKey(key);
+    const owner = { resource: agentGroups, seen: group, place: volumePlace(namespace, name) };
+    const retain = group.resource?.spec.storage.retain ?? "Keep";
+    await this.#volumes.release(owner, { retain, isFree: !this.#hasPods(key) }, signal);
+  }
+
+  /** What a group leaves behind that no owner reference removes: the policy stays until its last pod is gone. */
+  async #bury(key: string, signal: AbortSignal): Promise<undefined> {
+    const { namespace = "", name } = parseKey(key);
+    this.#status.forget(key);
+    await this.#volumes.orphan(volumePlace(namespace, name), signal);
+    const policy = this.#parts.caches.networkPolicies.get(keyOf({ namespace, name: groupObjectName(name) }));
+    if (!policy || !isPolicyOf(name)(policy) || this.#hasPods(key)) return;
+    await this.#parts.fence.delete(networkPolicies, policy, { signal });
+  }
+
+  #hasPods(key: string): boolean {
+    return this.#parts.caches.pods.byIndex("group", key).length > 0;
+  }
+}
+
+const isReadable = (group: Seen<AgentGroup>): group is Live => group.resource !== undefined;
+
+const volumePlace = (namespace: string, name: string): VolumePlace => ({
+  ...{ namespace, name: groupObjectName(name), mark: [labels.group, name] },
+});
+
+function volumeOwner(group: Live): VolumeOwner {
+  const { metadata, spec } = group.resource;
+  const wish = { ...volumePlace(metadata.namespace, metadata.name), owner: `AgentGroup ${metadata.name}` };
+  return { resource: agentGroups, seen: group, wish: { ...wish, storage: spec.storage } };
+}
