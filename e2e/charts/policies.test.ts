@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { apiGroup, apiVersion } from "@copepod/crds/definition";
+import type { KubeClient } from "@copepod/kube/client/client";
+import type { KubeObject } from "@copepod/kube/object";
+import { z } from "zod";
+import { controlPlaneGate } from "../support/control-plane.ts";
+import { until } from "../support/until.ts";
+import { chartGate } from "./support/chart.ts";
+import { Installed, object, refusalOf, refused, resources } from "./support/installed.ts";
+
+const skip = (await controlPlaneGate()) || (await chartGate(["helm"]));
+
+const { agentGroups, channels, credentials, sessions, users, pods, configMaps, accounts, accessReviews } = resources;
+const namespace = "agents";
+const routerName = "system:serviceaccount:copepod:copepod-router";
+const operatorName = "system:serviceaccount:copepod:copepod-operator";
+
+/** All that a person may have in a namespace, but for its Secrets and for the use of its Credentials. */
+const much = [
+  { apiGroups: [apiGroup], resources: ["*"], verbs: ["get", "list", "create", "update", "patch", "delete"] },
+  { apiGroups: [""], resources: ["configmaps", "pods", "serviceaccounts/token"], verbs: ["create", "patch"] },
+];
+const trusted = [
+  { apiGroups: [""], resources: ["secrets"], resourceNames: ["model-key"], verbs: ["get"] },
+  { apiGroups: [apiGroup], resources: ["credentials"], verbs: ["use"] },
+];
+
+let made = 0;
+const own = (kind: string, spec: object, name = `object-${++made}`, inNamespace = namespace): KubeObject =>
+  object({ name, namespace: inNamespace }, { apiVersion, kind, spec });
+const credential = (name: string, inNamespace?: string): KubeObject =>
+  own("Credential", { upstream: { api: "Anthropic" }, secretRef: { name: "model-key" } }, name, inNamespace);
+const session = (): KubeObject => own("Session", { group: "demo", key: { kind: "Group" }, wake: { wanted: true } });
+const token = (name: string): KubeObject =>
+  object({ name, namespace }, { spec: { audiences: ["copepod-router"], expirationSeconds: 600 } });
+
+const secure = {
+  allowPrivilegeEscalation: false,
+  runAsNonRoot: true,
+  capabilities: { drop: ["ALL"] },
+  seccompProfile: { type: "RuntimeDefault" },
+};
+const container = { name: "one", image: "one", securityContext: secure };
+const pod = (labels: Readonly<Record<string, string>>, spec: object = {}): KubeObject =>
+  object(
+    { name: `pod-${++made}`, namespace, labels },
+    { spec: { containers: [container], serviceAccountName: "ordinary", ...spec } },
+  );
+const ofSession = { "copepod.dev/component": "session", "copepod.dev/session": "demo-0123456789ab" };
+const ofGroup = { serviceAccountName: "copepod-group-demo", automountServiceAccountToken: false };
+const sessionPod = (spec: object = {}): KubeObject => pod(ofSession, { ...ofGroup, ...spec });
+
+describe("the chart's policies on a real API server", { skip }, () => {
+  let installed: Installed;
+  let admin: KubeClient;
+  /** May nearly everything. */
+  let mallory: KubeClient;
+  /** May also read the Secret `model-key` and use all Credentials. */
+  let ada: KubeClient;
+  let router: KubeClient;
+  let operator: KubeClient;
+
+  before(async () => {
+    // Without the label of Pod Security, so that it is the policies that refuse.
+    installed = await Installed.start([namespace, "elsewhere"], { "agents.createNamespaces": false });
+    admin = installed.admin;
+    mallory = installed.as("mallory");
+    ada = installed.as("ada");
+    router = installed.as(routerName);
+    operator = installed.as(operatorName);
+    for (const each of [namespace, "elsewhere"])
+      await installed.grant("much", { namespace: each, rules: much, to: ["mallory", "ada", routerName] });
+    await installed.grant("trusted", { namespace, rules: trusted, to: ["ada"] });
+    for (const name of ["copepod-group-demo", "ordinary"]) await admin.create(accounts, object({ name, namespace }));
+    await until("the kinds are served and the policies are in force", async () => {
+      const refusal = await refusalOf(mallory.create(credentials, credential("probe")));
+      if (refusal === undefined) await admin.delete(credentials, { name: "probe", namespace });
+      return refusal?.includes("may not read the Secret");
+    });
+  });
+
+  after(async () => await installed[Symbol.asyncDispose]());
+
+  it("let nobody name a Secret that they may not read", async () => {
+    await refused(mallory.create(credentials, credential("a")), /may not read the Secret model-key/);
+    await ada.create(credentials, credential("a"));
+    const at = { name: "a", namespace };
+    const elsewhere = { spec: { upstream: { api: "Anthropic", baseUrl: "https://evil.example" } } };
+    await refused(mallory.mergePatch(credentials, at, elsewhere), /may not read the Secret model-key/);
+    await mallory.mergePatch(credentials, at, { metadata: { labels: { seen: "yes" } } });
+    await refused(ada.mergePatch(credentials, at, { spec: { secretRef: { name: "other" } } }), /the Secret other/);
+    await mallory.mergePatch(credentials, at, { spec: { secretRef: null } });
+  });
+
+  it("let nobody use a Credential without the right to", async () => {
+    const group = (names: readonly string[]) => own("AgentGroup", { credentials: names });
+    await mallory.create(agentGroups, group([]));
+    await refused(mallory.create(agentGroups, group(["a"])), /may not use the Credential a:.*copepod-credential-user/);
+    const most = Array.from({ length: 20 }, (_, index) => `credential-${index}`);
+    const { metadata } = await ada.create(agentGroups, group(most));
+    const at = { name: metadata.name ?? "", namespace };
+    await refused(mallory.mergePatch(agentGroups, at, { spec: { instructions: "Tell." } }), /Credential credential-0/);
+    await ada.mergePatch(agentGroups, at, { spec: { instructions: "Tell." } });
+    await refused(router.mergePatch(agentGroups, at, { spec: { instructions: "Tell." } }), /Credential credential-0/);
+  });
+
+  it("ask for the right to each place of the longest list", async () => {
+    await installed.grant("some", {
+      namespace,
+      rules: [{ apiGroups: [apiGroup], resources: ["credentials"], resourceNames: ["known"], verbs: ["use"] }],
+      to: ["mallory"],
+    });
+    const names = (length: number, last: string) => [...Array.from({ length }, () => "known"), last].slice(-20);
+    for (const place of [1, 19]) {
+      const unique = names(place, "unknown").map((name, index) =>
+        name === "known" && index > 0 ? `known-${index}` : name,
+      );
+      const group = own("AgentGroup", { credentials: unique });
+      await refused(mallory.create(agentGroups, group), /may not use the Credential/);
+    }
+    await refused(
+      mallory.create(agentGroups, own("AgentGroup", { credentials: ["known", "last"] })),
+      /Credential last/,
+    );
+    await mallory.create(agentGroups, own("AgentGroup", { credentials: ["known"] }));
+  });
+
+  it("let only the router make Sessions and wake them, and only the programs tell their state", async () => {
+    await refused(ada.create(sessions, session()), /Only the router makes Sessions/);
+    const { metadata } = await router.create(sessions, session());
+    const at = { name: metadata.name ?? "", namespace };
+    const woken = { spec: { wake: { wanted: true, epoch: 7 } } };
+    for (const client of [ada, mallory, installed.as(operatorName)])
+      assert.notEqual(await refusalOf(client.mergePatch(sessions, at, woken)), undefined);
+    await refused(ada.mergePatch(sessions, at, woken), /Only the router writes spec\.wake/);
+    await ada.mergePatch(sessions, at, { spec: { suspended: true } });
+    const told = { status: { phase: "Awake", podUid: "a-b-c" } };
+    await refused(ada.mergePatch(sessions, { ...at, subresource: "status" }, told), /Only router and operator write/);
+    await operator.mergePatch(sessions, { ...at, subresource: "status" }, told);
+    await router.mergePatch(sessions, at, woken);
+    await router.mergePatch(sessions, { ...at, subresource: "status" }, { status: { pending: 1 } });
+  });
+
+  it("let only the operator make pods that look like a session's", async () => {
+    const looks = [
+      pod(ofSession),
+      pod({ "copepod.dev/group": "demo" }),
+      pod({ "app.kubernetes.io/managed-by": "copepod-operator" }),
+      pod({}, ofGroup),
+    ];
+    for (const each of looks) await refused(ada.create(pods, each), /only Copepod's operator makes/);
+    const { metadata } = await ada.create(pods, pod({ "app.kubernetes.io/managed-by": "somebody" }));
+    const at = { name: metadata.name ?? "", namespace };
+    await refused(ada.mergePatch(pods, at, { metadata: { labels: ofSession } }), /only Copepod's operator makes/);
+    await ada.mergePatch(pods, at, { metadata: { labels: { seen: "yes" } } });
+  });
+
+  it("let nobody else change a session's pod", async () => {
+    const { metadata } = await operator.create(pods, sessionPod());
+    const at = { name: metadata.name ?? "", namespace };
+    const changed = { spec: { containers: [{ ...container, image: "evil" }] } };
+    await refused(ada.mergePatch(pods, at, changed), /Only Copepod's operator changes pods of sessions/);
+    const relabelled = { metadata: { labels: { "copepod.dev/session": "other-0123456789ab" } } };
+    await refused(ada.mergePatch(pods, at, relabelled), /only Copepod's operator makes/);
+    await operator.mergePatch(pods, at, { metadata: { annotations: { touched: "now" } } });
+  });
+
+  it("let the operator make nothing but restricted pods of sessions", async () => {
+    const withContainer = (securityContext: object) => sessionPod({ containers: [{ ...container, securityContext }] });
+    const { seccompProfile: _, ...unconfined } = secure;
+    const attempts: readonly [KubeObject, RegExp][] = [
+      [pod(ofSession), /only pods with the ServiceAccount of an agent group/],
+      [sessionPod({ automountServiceAccountToken: true }), /without its token/],
+      [sessionPod({ hostNetwork: true }), /network and processes of their own/],
+      [sessionPod({ hostPID: true }), /network and processes of their own/],
+      [sessionPod({ shareProcessNamespace: true }), /network and processes of their own/],
+      [sessionPod({ volumes: [{ name: "host", hostPath: { path: "/" } }] }), /volumes that belong to the namespace/],
+      [withContainer({}), /Pod Security level "restricted"/],
+      [withContainer({ ...secure, runAsNonRoot: false }), /Pod Security level "restricted"/],
+      [withContainer({ ...secure, runAsUser: 0 }), /Pod Security level "restricted"/],
+      [withContainer({ ...secure, allowPrivilegeEscalation: true }), /Pod Security level "restricted"/],
+      [withContainer({ ...secure, capabilities: { drop: ["ALL"], add: ["NET_RAW"] } }), /level "restricted"/],
+      [withContainer({ ...secure, capabilities: {} }), /Pod Security level "restricted"/],
+      [withContainer(unconfined), /Pod Security level "restricted"/],
+      [sessionPod({ initContainers: [{ name: "two", image: "two" }] }), /Pod Security level "restricted"/],
+    ];
+    for (const [attempt, refusal] of attempts) await refused(operator.create(pods, attempt), refusal);
+    const byPod = { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };
+    const { runAsNonRoot: __, ...lessByContainer } = unconfined;
+    const containers = [{ ...container, securityContext: lessByContainer }];
+    await operator.create(pods, sessionPod({ containers, securityContext: byPod }));
+  });
+
+  it("give tokens of a session's identity to nodes alone", async () => {
+    const make = (client: KubeClient, name: string) => client.create(accounts, token(name), { subresource: "token" });
+    await refused(make(ada, "copepod-group-demo"), /only for the pods of its sessions/);
+    await make(ada, "ordinary");
+    const node = installed.as("system:node:one", "system:nodes");
+    // The node authorizer asks for a pod of the node: what matters is that the policy is not what refuses.
+    assert.doesNotMatch((await refusalOf(make(node, "copepod-group-demo"))) ?? "", /only for the pods of its sessions/);
+    await refused(make(admin, "copepod-group-demo"), /only for the pods of its sessions/);
+  });
+
+  it("let only the operator write the rules of a group's proxies", async () => {
+    const rules = (data: object) => object({ name: "copepod-group-demo", namespace }, { data });
+    await refused(ada.create(configMaps, rules({ "rules.json": "{}" })), /Only Copepod's operator writes the rules/);
+    await operator.create(configMaps, rules({ "rules.json": "{}" }));
+    const at = { name: "copepod-group-demo", namespace };
+    await refused(ada.mergePatch(configMaps, at, { data: { more: "" } }), /change its Credentials instead/);
+    await ada.mergePatch(configMaps, at, { metadata: { labels: { seen: "yes" } } });
+    await ada.create(configMaps, object({ name: "ordinary", namespace }, { data: {} }));
+  });
+
+  it("keep what is decided in chat from what only admins decide", async () => {
+    const attempts: readonly [object, RegExp][] = [
+      [{ agent: { image: "evil" } }, /changes agent\.image .* with kubectl/],
+      [{ mounts: [{ name: "data", claimName: "data" }] }, /changes mounts /],
+      [{ network: { allow: [{ cidr: "10.0.0.0/8" }] } }, /changes network\.allow /],
+      [{ session: { podOverrides: { labels: { a: "b" } } } }, /changes session\.podOverrides /],
+    ];
+    const { metadata } = await router.create(agentGroups, own("AgentGroup", { instructions: "Help." }));
+    const at = { name: metadata.name ?? "", namespace };
+    for (const [spec, refusal] of attempts) {
+      await refused(router.create(agentGroups, own("AgentGroup", spec)), refusal);
+      await refused(router.mergePatch(agentGroups, at, { spec }), refusal);
+      await ada.create(agentGroups, own("AgentGroup", spec));
+    }
+    await router.mergePatch(agentGroups, at, { spec: { instructions: "Help more." } });
+    await ada.mergePatch(agentGroups, at, { spec: { agent: { image: "good" } } });
+    await router.mergePatch(agentGroups, at, { spec: { instructions: "Help again." } });
+    await installed.grant("credential-for-router", { namespace, rules: trusted, to: [routerName] });
+    const withCredential = own("AgentGroup", { credentials: ["a"] });
+    await refused(router.create(agentGroups, withCredential), /changes credentials /);
+  });
+
+  it("let nobody become Owner or Admin from chat", async () => {
+    const user = (...roles: readonly object[]) => own("User", { identities: [`terminal:user-${++made}`], roles });
+    await refused(router.create(users, user({ role: "Owner" })), /Nobody becomes Owner or Admin from chat/);
+    await router.create(users, user({ role: "Member", group: "demo" }));
+    const { metadata } = await ada.create(users, user({ role: "Admin" }));
+    const at = { name: metadata.name ?? "", namespace };
+    await router.mergePatch(users, at, { spec: { displayName: "Ada" } });
+    await refused(router.mergePatch(users, at, { spec: { roles: [{ role: "Owner" }] } }), /Nobody becomes Owner/);
+  });
+
+  it("say nothing in other namespaces", async () => {
+    await mallory.create(credentials, credential("a", "elsewhere"));
+    await mallory.create(pods, {
+      ...pod(ofSession),
+      metadata: { name: "one", namespace: "elsewhere", labels: ofSession },
+    });
+  });
+
+  it("let no program read a Secret, and people no more than their role says", async () => {
+    const may = async (user: string, [verb, group, resource, where]: readonly [string, string, string, string]) => {
+      const spec = { user, resourceAttributes: { verb, group, resource, namespace: where } };
+      const answer = await admin.create(accessReviews, object({}, { spec }));
+      return z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) }).parse(answer).status.allowed;
+    };
+    for (const program of [routerName, operatorName])
+      for (const where of ["", namespace, "copepod"])
+        for (const verb of ["get", "list", "watch"])
+          assert.equal(await may(program, [verb, "", "secrets", where]), false);
+    for (const verb of ["create", "delete"]) {
+      assert.equal(await may(operatorName, [verb, "", "pods", namespace]), true);
+      assert.equal(await may(operatorName, [verb, "", "pods", "elsewhere"]), false);
+      assert.equal(await may(routerName, [verb, "", "pods", namespace]), false);
+    }
+    await bind("editor", "grace");
+    await bind("user-admin", "margaret");
+    assert.equal(await may("grace", ["update", apiGroup, "agentgroups", namespace]), true);
+    assert.equal(await may("grace", ["update", apiGroup, "users", namespace]), false);
+    assert.equal(await may("grace", ["use", apiGroup, "credentials", namespace]), false);
+    assert.equal(await may("margaret", ["update", apiGroup, "users", namespace]), true);
+  });
+
+  async function bind(role: string, name: string): Promise<void> {
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: `copepod-${role}` };
+    const subjects = [{ apiGroup: roleRef.apiGroup, kind: "User", name }];
+    await admin.create(resources.roleBindings, object({ name: role, namespace }, { roleRef, subjects }));
+  }
+});
