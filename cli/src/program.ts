@@ -90,7 +90,7 @@ function addResourceCommands(program: Command, deps: CliDeps): void {
     .description("list resources, sessions or messages, or show one")
     .argument(
       "[kind]",
-      "agentgroups, channels, wirings, users, credentials, sessions, messages or dead-letters; or a short name",
+      "agentgroups, channels, wirings, users, credentials, workspaces, sessions, messages or dead-letters; or a short name",
     )
     .argument("[name]", "only this one")
     .addOption(

@@ -101,7 +101,7 @@ async function stopTurn(conversation: Conversation): Promise<void> {
 /** A conversation of a command, whose outages are told once each. */
 export function openConversation(
   context: Context,
-  { admin, blobs, hasEnded }: Pick<AdminConnection, "admin" | "blobs" | "hasEnded">,
+  { admin, blobs, namespace, hasEnded }: Omit<AdminConnection, "close">,
   input: ConversationInput & { notice?(sentence: string): void },
 ): Conversation {
   const notice = input.notice ?? ((sentence: string) => tell(context, sentence));
@@ -109,6 +109,7 @@ export function openConversation(
   return new Conversation(input, {
     admin,
     blobs,
+    namespace,
     hasEnded,
     randomKey: context.randomKey,
     random: context.random,

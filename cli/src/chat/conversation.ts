@@ -8,6 +8,8 @@ import { keepTrying, type TryingDeps } from "./keep-trying.ts";
 export interface ConversationDeps extends TryingDeps {
   readonly admin: AdminClient;
   readonly blobs: Blobs;
+  /** Of agents. */
+  readonly namespace: string;
   /** A key that nobody else draws. */
   randomKey(): string;
 }
@@ -60,7 +62,8 @@ export class Conversation {
   /** The last lines, and the position behind them. */
   history(limit: number, signal: AbortSignal): Promise<{ lines: Line[]; position: number }> {
     const { conversation } = this.#input;
-    return this.#try((options) => this.#deps.admin.history({ conversation, limit }, options), signal);
+    const query = { namespace: this.#deps.namespace, conversation, limit };
+    return this.#try((options) => this.#deps.admin.history(query, options), signal);
   }
 
   /**
@@ -71,7 +74,8 @@ export class Conversation {
   async say({ text, files }: Saying, known: number, signal: AbortSignal): Promise<Said> {
     const { conversation, sender, group } = this.#input;
     const optional = { ...(group ? { group } : {}), ...(files ? { files: [...files] } : {}) };
-    const message = { conversation, sender, text, dedupeKey: this.#deps.randomKey(), ...optional };
+    const { namespace, randomKey } = this.#deps;
+    const message = { namespace, conversation, sender, text, dedupeKey: randomKey(), ...optional };
     const said = await this.#try((options) => this.#deps.admin.say(message, options), signal);
     // After a lost answer the reply may have come already.
     return { id: said.id, session: said.session, after: said.duplicate ? known : said.position };
@@ -84,16 +88,15 @@ export class Conversation {
 
   async stop(signal: AbortSignal): Promise<boolean> {
     const { conversation, sender } = this.#input;
-    const { stopping } = await this.#try((options) => this.#deps.admin.stop({ conversation, sender }, options), signal);
+    const input = { namespace: this.#deps.namespace, conversation, sender };
+    const { stopping } = await this.#try((options) => this.#deps.admin.stop(input, options), signal);
     return stopping;
   }
 
   /** How it stands with a message; undefined = it is not among the newest of its session. */
   async rowOf({ id, session }: Pick<Said, "id" | "session">, signal: AbortSignal): Promise<MessageRow | undefined> {
-    const { items } = await this.#try(
-      (options) => this.#deps.admin.listMessages({ session, kind: "chat" }, options),
-      signal,
-    );
+    const query = { namespace: this.#deps.namespace, session, kind: "chat" } as const;
+    const { items } = await this.#try((options) => this.#deps.admin.listMessages(query, options), signal);
     return items.find((row) => row.id === id);
   }
 
@@ -103,7 +106,13 @@ export class Conversation {
     let position = after;
     let activityVersion = -1;
     while (!signal.aborted) {
-      const query = { conversation, after: position, activityVersion, waitMs: longPollMs };
+      const query = {
+        namespace: this.#deps.namespace,
+        conversation,
+        after: position,
+        activityVersion,
+        waitMs: longPollMs,
+      };
       const { lines, activity, open, ...next } = await this.#try(
         (options) => this.#deps.admin.events(query, options),
         signal,
@@ -125,7 +134,7 @@ export class Conversation {
     }
     // An answer of many lines comes in parts; the open messages are those behind the last part.
     for (;;) {
-      const query = { conversation, after: last, waitMs: 0 };
+      const query = { namespace: this.#deps.namespace, conversation, after: last, waitMs: 0 };
       const rest = await this.#try((options) => this.#deps.admin.events(query, options), signal);
       yield* rest.lines;
       if (rest.lines.length === 0) return;

@@ -43,6 +43,7 @@ describe("a chat at a terminal", () => {
       { conversation: "main", sender: "ann", group: undefined },
       {
         blobs: router.blobs,
+        namespace: "default",
         admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
         randomKey: () => `${router.messages.length}-${++keys}`,
         random: () => 0,

@@ -19,14 +19,4 @@ export const accessReviews: Resource = {
   namespaced: false,
 };
 
-/** @param path such as `.status.phase`. @returns undefined where there is nothing */
-export function valueAt(object: unknown, path: string): unknown {
-  let value: unknown = object;
-  for (const key of path.split(".").slice(1)) {
-    if (typeof value !== "object" || value === null) return undefined;
-    value = Reflect.get(value, key);
-  }
-  return value ?? undefined;
-}
-
 export const nameOf = ({ metadata }: KubeObject): string => metadata.name ?? "";

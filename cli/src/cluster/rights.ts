@@ -1,6 +1,7 @@
 import type { KubeClient } from "@copepod/kube/client/client";
 import { ExitError } from "../exit-codes.ts";
-import { accessReviews, valueAt } from "./kinds.ts";
+import { valueAt } from "../output/value-at.ts";
+import { accessReviews } from "./kinds.ts";
 
 /** A right as RBAC has it. */
 export interface Right {

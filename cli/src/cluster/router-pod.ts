@@ -2,7 +2,8 @@ import type { KubeClient } from "@copepod/kube/client/client";
 import { ApiError } from "@copepod/kube/errors";
 import type { KubeObject } from "@copepod/kube/object";
 import { ExitError } from "../exit-codes.ts";
-import { nameOf, pods, valueAt } from "./kinds.ts";
+import { valueAt } from "../output/value-at.ts";
+import { nameOf, pods } from "./kinds.ts";
 import { rightMissing } from "./rights.ts";
 
 export type Program = "router" | "operator";

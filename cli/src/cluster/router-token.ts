@@ -6,7 +6,8 @@ import type { Clock } from "@copepod/kube/clock";
 import { ApiError, isNotFound } from "@copepod/kube/errors";
 import { keyOf, type ObjectName } from "@copepod/kube/object";
 import { ExitError } from "../exit-codes.ts";
-import { serviceAccounts, valueAt } from "./kinds.ts";
+import { valueAt } from "../output/value-at.ts";
+import { serviceAccounts } from "./kinds.ts";
 
 /** Kubernetes gives none for less than ten minutes. */
 const lifeSeconds = 3_600;

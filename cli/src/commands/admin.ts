@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import type { AdminClient } from "@copepod/core/admin-api";
-import { type Context, print } from "../context.ts";
+import { type AdminConnection, type Context, print } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 
 interface Options {
@@ -15,15 +14,15 @@ interface Result {
 
 /** Makes a dead letter pending again. */
 export function retry(context: Context, id: string, options: Options): Promise<number> {
-  return withAdmin(context, options, async (admin) => {
-    const { item } = await admin.retry({ id });
+  return withAdmin(context, options, async ({ admin, namespace }) => {
+    const { item } = await admin.retry({ namespace, id });
     return { sentence: `message/${item.id} ${item.state}`, data: item };
   });
 }
 
 /** Copies the queue database. @param path relative to where the person is, not to where the router is. */
 export function backup(context: Context, path: string, options: Options): Promise<number> {
-  return withAdmin(context, options, async (admin) => {
+  return withAdmin(context, options, async ({ admin }) => {
     const written = await admin.backup({ path: resolve(path) });
     return { sentence: `${written.path} (${written.bytes} bytes)`, data: written };
   });
@@ -31,8 +30,8 @@ export function backup(context: Context, path: string, options: Options): Promis
 
 /** Stops the turn that runs for a terminal conversation. */
 export function stop(context: Context, conversation: string, options: Options): Promise<number> {
-  return withAdmin(context, options, async (admin) => {
-    const { stopping } = await admin.stop({ conversation, sender: context.userName });
+  return withAdmin(context, options, async ({ admin, namespace }) => {
+    const { stopping } = await admin.stop({ namespace, conversation, sender: context.userName });
     return { sentence: stopping ? "The turn is being stopped." : "No turn is running.", data: { stopping } };
   });
 }
@@ -40,14 +39,14 @@ export function stop(context: Context, conversation: string, options: Options): 
 async function withAdmin(
   context: Context,
   { output }: Options,
-  work: (admin: AdminClient) => Promise<Result>,
+  work: (connection: AdminConnection) => Promise<Result>,
 ): Promise<number> {
-  const { admin, close } = await context.connect(context.settings);
+  const connection = await context.connect(context.settings);
   try {
-    const { sentence, data } = await work(admin);
+    const { sentence, data } = await work(connection);
     print(context, output === "json" ? JSON.stringify(data, null, 2) : sentence);
     return exitCodes.ok;
   } finally {
-    await close();
+    await connection.close();
   }
 }

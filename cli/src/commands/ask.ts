@@ -1,11 +1,10 @@
 import { resolve } from "node:path";
 import { text as readAll } from "node:stream/consumers";
-import type { AdminClient } from "@copepod/core/admin-api";
 import { CopepodError, parseInput } from "@copepod/core/errors";
 import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
 import { saying } from "../chat/conversation.ts";
-import { type Context, print, tell } from "../context.ts";
+import { type AdminConnection, type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { openTransfers, type SavedFile } from "../files/transfers.ts";
 import { untilSignal } from "./signals.ts";
@@ -30,7 +29,7 @@ export async function ask(context: Context, prompt: string | undefined, options:
   const connection = await context.connect(context.settings);
   try {
     const conversation = openConversation(context, connection, {
-      conversation: await conversationName(context, connection.admin, options.session),
+      conversation: await conversationName(context, connection, options.session),
       sender: context.userName,
       group: options.group,
     });
@@ -102,9 +101,13 @@ async function readPrompt(context: Context, prompt: string | undefined, { file }
   throw new CopepodError("invalid", "the prompt is empty; give it as an argument or on stdin");
 }
 
-async function conversationName(context: Context, admin: AdminClient, session: string | undefined): Promise<string> {
+async function conversationName(
+  context: Context,
+  { admin, namespace }: AdminConnection,
+  session: string | undefined,
+): Promise<string> {
   if (session === undefined) return `ask-${context.randomKey().slice(0, 8)}`;
-  const { items } = await admin.listSessions({ limit: maxSessionsSearched });
+  const { items } = await admin.listSessions({ namespace, limit: maxSessionsSearched });
   const found = items.find((item) => item.name === session);
   if (!found) throw new CopepodError("notFound", `no session is called "${session}"`);
   if (found.terminal === undefined) {

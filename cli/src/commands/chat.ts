@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import type { AdminClient, Line } from "@copepod/core/admin-api";
+import type { Line } from "@copepod/core/admin-api";
 import { CopepodError, parseInput } from "@copepod/core/errors";
 import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
@@ -29,7 +29,7 @@ export async function chat(context: Context, options: ChatOptions): Promise<numb
 export async function chatOver(context: Context, options: ChatOptions, connection: AdminConnection): Promise<number> {
   try {
     return await untilSignal(context, async (interrupted) => {
-      await untilReady(context, connection.admin, interrupted);
+      await untilReady(context, connection, interrupted);
       return await converse(context, options, { connection, interrupted });
     });
   } finally {
@@ -68,7 +68,7 @@ async function converseAtTerminal(context: Context, options: ChatOptions, connec
     paint,
     conversation,
     transfers: openTransfers(context, conversation, { tell: notice }),
-    agent: options.group ?? (await agentOf(connected.connection.admin, options.conversation)),
+    agent: options.group ?? (await agentOf(connected.connection, options.conversation)),
     greeting: connected.greeting ?? "Write a message and press Enter. /help lists the commands.",
   });
   connected.onVoice?.((sentence) => chat.notice(sentence));
@@ -77,8 +77,8 @@ async function converseAtTerminal(context: Context, options: ChatOptions, connec
 }
 
 /** The agent group that has answered in the conversation before. */
-async function agentOf(admin: AdminClient, conversation: string): Promise<string> {
-  const { items } = await admin.listSessions({});
+async function agentOf({ admin, namespace }: AdminConnection, conversation: string): Promise<string> {
+  const { items } = await admin.listSessions({ namespace });
   return items.find(({ terminal }) => terminal === conversation)?.group ?? "agent";
 }
 

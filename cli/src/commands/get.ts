@@ -1,13 +1,15 @@
 import { splitKey } from "@copepod/core/addresses";
-import type { AdminClient, MessageRow, ResourceView, SessionRow } from "@copepod/core/admin-api";
+import type { MessageRow, SessionRow } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import type { InboundState, OutboundState } from "@copepod/core/messages";
 import type { Definition } from "@copepod/crds/definition";
-import { findDefinition } from "@copepod/crds/kinds";
+import { definitions, findDefinition } from "@copepod/crds/kinds";
 import { stringify } from "yaml";
-import { type Context, print, tell } from "../context.ts";
+import { listObjects } from "../cluster/objects.ts";
+import { type AdminConnection, type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { renderAge, renderTable, shorten, type TableColumn } from "../output/table.ts";
+import { textAt } from "../output/value-at.ts";
 
 type MessageState = InboundState | OutboundState;
 
@@ -27,7 +29,7 @@ interface Listing<Row> {
   nameOf(row: Row): string;
 }
 
-const kinds = ["agentgroups", "channels", "wirings", "users", "credentials", "sessions", "messages", "dead-letters"];
+const kinds = [...definitions.map(({ plural }) => plural), "messages", "dead-letters"];
 
 /** Lists resources, sessions, messages or dead letters; or shows one of them. Without a kind, names the kinds. */
 export async function get(context: Context, names: readonly string[], options: GetOptions): Promise<number> {
@@ -36,35 +38,43 @@ export async function get(context: Context, names: readonly string[], options: G
     print(context, kinds.join("\n"));
     return exitCodes.ok;
   }
-  const { admin, close } = await context.connect(context.settings);
-  try {
-    await show(context, { admin, what, name, options });
-    return exitCodes.ok;
-  } finally {
-    await close();
-  }
+  await show(context, { what, name, options });
+  return exitCodes.ok;
 }
 
 interface Request {
-  readonly admin: AdminClient;
   readonly what: string;
   readonly name: string | undefined;
   readonly options: GetOptions;
 }
 
 async function show(context: Context, request: Request): Promise<void> {
-  const { admin, what, options } = request;
+  const { what, options } = request;
   const kind = messageKind(what);
   if (kind) {
-    showListing(context, request, await listMessages(admin, kind === "dead-letters" ? "dead" : options.state, options));
+    const state = kind === "dead-letters" ? "dead" : options.state;
+    showListing(context, request, await withRouter(context, (router) => listMessages(router, state, options)));
     return;
   }
   const definition = findDefinition(what);
   if (!definition) {
     throw new CopepodError("notFound", `there is no kind "${what}"; the kinds are ${kinds.join(", ")}`);
   }
-  if (definition.kind === "Session") showListing(context, request, await listSessions(admin, options));
-  else showListing(context, request, await listResources(admin, definition));
+  const { cluster } = context;
+  if (cluster)
+    showListing(context, request, toListing(definition, await listObjects(cluster, definition, request.name)));
+  else if (definition.kind === "Session") {
+    showListing(context, request, await withRouter(context, (router) => listSessions(router, options)));
+  } else showListing(context, request, await withRouter(context, (router) => listResources(router, definition)));
+}
+
+async function withRouter<T>(context: Context, work: (router: AdminConnection) => Promise<T>): Promise<T> {
+  const router = await context.connect(context.settings);
+  try {
+    return await work(router);
+  } finally {
+    await router.close();
+  }
 }
 
 const messageNames = {
@@ -98,33 +108,41 @@ function showListing<Row>(context: Context, { what, name, options }: Request, li
   }
 }
 
-async function listResources(admin: AdminClient, { kind, columns }: Definition): Promise<Listing<ResourceView>> {
-  const { items } = await admin.listResources({ kind });
+/** Conditions are what only an operator writes. */
+async function listResources({ admin, namespace }: AdminConnection, definition: Definition): Promise<Listing<object>> {
+  const { items } = await admin.listResources({ kind: definition.kind, namespace });
+  const columns = definition.columns.filter(({ jsonPath }) => !jsonPath.startsWith(".status.conditions"));
+  return toListing({ ...definition, columns }, items);
+}
+
+function toListing({ kind, columns }: Definition, rows: readonly object[]): Listing<object> {
+  const now = Date.now();
+  const nameOf = (row: object) => textAt(row, ".metadata.name") ?? "";
+  const created = ".metadata.creationTimestamp";
+  const isInCluster = rows.some((row) => textAt(row, created) !== undefined);
+  const age = { name: "Age", type: "date", jsonPath: created } as const;
   return {
     noun: kind.toLowerCase(),
-    rows: items,
-    nameOf: ({ metadata }) => metadata.name,
+    rows,
+    nameOf,
     columns: [
-      { heading: "Name", cell: ({ metadata }) => metadata.name },
-      ...columns.map(({ name, jsonPath }) => ({ heading: name, cell: (row: ResourceView) => valueAt(row, jsonPath) })),
+      { heading: "Name", cell: nameOf },
+      ...[...columns, ...(isInCluster ? [age] : [])].map(({ name, type, jsonPath }) => ({
+        heading: name,
+        cell: (row: object) => cellOf(textAt(row, jsonPath), type === "date", now),
+      })),
     ],
   };
 }
 
-/** @param jsonPath such as `.spec.agent.provider`. */
-function valueAt(row: unknown, jsonPath: string): string | undefined {
-  let value = row;
-  for (const key of jsonPath.split(".").slice(1)) {
-    if (typeof value !== "object" || value === null) return undefined;
-    value = Reflect.get(value, key);
-  }
-  if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value)) return value.join(",");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
+const cellOf = (text: string | undefined, isTime: boolean, now: number): string | undefined =>
+  isTime && text !== undefined ? renderAge(Date.parse(text), now) : text;
 
-async function listSessions(admin: AdminClient, { limit }: GetOptions): Promise<Listing<SessionRow>> {
-  const { items } = await admin.listSessions({ limit });
+async function listSessions(
+  { admin, namespace }: AdminConnection,
+  { limit }: GetOptions,
+): Promise<Listing<SessionRow>> {
+  const { items } = await admin.listSessions({ namespace, limit });
   const now = Date.now();
   return {
     noun: "session",
@@ -149,11 +167,11 @@ async function listSessions(admin: AdminClient, { limit }: GetOptions): Promise<
 const maxTextShown = 40;
 
 async function listMessages(
-  admin: AdminClient,
+  { admin, namespace }: AdminConnection,
   state: MessageState | undefined,
   { session, limit }: GetOptions,
 ): Promise<Listing<MessageRow>> {
-  const { items } = await admin.listMessages({ session, state, limit });
+  const { items } = await admin.listMessages({ namespace, session, state, limit });
   const now = Date.now();
   return {
     noun: "message",

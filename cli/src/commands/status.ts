@@ -4,9 +4,9 @@ import { describeProblem } from "./apply.ts";
 
 /** How the system is, in short. @returns exit 1 when the router is not ready. */
 export async function status(context: Context, { output }: { readonly output?: "json" }): Promise<number> {
-  const { admin, close } = await context.connect(context.settings);
+  const { admin, namespace, close } = await context.connect(context.settings);
   try {
-    const state = await admin.status({});
+    const state = await admin.status({ namespace });
     if (output === "json") print(context, JSON.stringify(state, null, 2));
     else for (const line of describe(state, context.settings.home)) print(context, line);
     return state.ready ? exitCodes.ok : exitCodes.failure;

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { HarnessName } from "@copepod/agent-image/harnesses/harness";
-import type { AdminClient } from "@copepod/core/admin-api";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
 import { type AdminConnection, type Context, tell } from "../context.ts";
@@ -68,7 +67,7 @@ export async function startSystem(
     stopListening();
   };
   try {
-    await readyOrEnded(context, connection.admin, ended);
+    await readyOrEnded(context, connection, ended);
   } catch (error) {
     await close();
     throw error;
@@ -116,13 +115,13 @@ function watchEnd(context: Context, supervisor: OpenSupervisor) {
   return { ended: Promise.race([signalled.promise, failed]), hurryBySignal, stopListening };
 }
 
-async function readyOrEnded(context: Context, admin: AdminClient, ended: Promise<EndCause>): Promise<void> {
+async function readyOrEnded(context: Context, connection: AdminConnection, ended: Promise<EndCause>): Promise<void> {
   const giveUp = new AbortController();
   const early = ended.then((cause) => {
     giveUp.abort();
     throw endError(cause);
   });
-  await Promise.race([untilReady(context, admin, giveUp.signal), early]);
+  await Promise.race([untilReady(context, connection, giveUp.signal), early]);
 }
 
 export function endError(cause: EndCause): CopepodError {
@@ -137,11 +136,11 @@ export function endError(cause: EndCause): CopepodError {
 }
 
 /** Waits until the router answers that it is ready; says after a while what it waits for. */
-export async function untilReady(context: Context, admin: AdminClient, signal: AbortSignal): Promise<void> {
+export async function untilReady(context: Context, connection: AdminConnection, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
   let said = "";
   for (let attempt = 1; ; attempt++) {
-    const hindrance = await whatHinders(admin, signal);
+    const hindrance = await whatHinders(connection, signal);
     if (hindrance === undefined) return;
     const waitedMs = performance.now() - startedAt;
     if (waitedMs > readyTimeoutMs) throw new CopepodError("unavailable", `Copepod is not ready: ${hindrance}`);
@@ -153,9 +152,9 @@ export async function untilReady(context: Context, admin: AdminClient, signal: A
   }
 }
 
-async function whatHinders(admin: AdminClient, signal: AbortSignal): Promise<string | undefined> {
+async function whatHinders({ admin, namespace }: AdminConnection, signal: AbortSignal): Promise<string | undefined> {
   try {
-    const status = await admin.status({}, { signal });
+    const status = await admin.status({ namespace }, { signal });
     return status.ready ? undefined : status.reasons.join("; ") || "the router is not ready";
   } catch (error) {
     if (error instanceof CopepodError && error.code === "unavailable") return "the router does not answer yet";

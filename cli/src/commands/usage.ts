@@ -16,9 +16,9 @@ const microsPerDollar = 1_000_000;
 /** Sums of what requests to model APIs took. */
 export async function usage(context: Context, { by, since, output }: UsageOptions): Promise<number> {
   const from = Date.now() - durationMs(parseInput(durationSchema, since));
-  const { admin, close } = await context.connect(context.settings);
+  const { admin, namespace, close } = await context.connect(context.settings);
   try {
-    const { items } = await admin.usage({ by, since: from });
+    const { items } = await admin.usage({ namespace, by, since: from });
     if (output === "json") print(context, JSON.stringify({ items }, null, 2));
     else if (items.length === 0) tell(context, `No requests to a model API in the last ${since}.`);
     else print(context, renderTable(columnsOf(by), items, false));
