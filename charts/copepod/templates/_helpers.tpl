@@ -115,3 +115,6 @@ matchExpressions:
       - {{ . }}
       {{- end }}
 {{- end }}
+
+{{/* Most credentials of an agent group, as its kind says. */}}
+{{- define "copepod.maxCredentials" -}}20{{- end }}
