@@ -3,7 +3,8 @@ import type { AgentGroup } from "@copepod/crds/agent-group";
 import type { Credential } from "@copepod/crds/credential";
 import { type RenderedRules, renderProxyRules } from "@copepod/crds/proxy-rules";
 import { keyOf } from "@copepod/kube/object";
-import type { Parts } from "../parts.ts";
+import { z } from "zod";
+import type { Caches, Parts } from "../parts.ts";
 import type { Seen } from "../seen.ts";
 import { sessionPodLabels } from "./egress.ts";
 import { foreignPolicies } from "./foreign-policies.ts";
@@ -47,18 +48,31 @@ export function countSessions(key: string, { caches }: Pick<Parts, "caches">): C
   return { sessions: statuses.length, awake: awake.length, waiting: waiting.length };
 }
 
+const labelsSchema = z.record(z.string(), z.string()).catch({});
+
 /** Policies of others that open what the group's own closes, for the pods there are and for those to come. */
 export function findForeignPolicies(
   { metadata, spec }: AgentGroup,
   { caches }: Pick<Parts, "caches">,
 ): readonly string[] {
   const { namespace, name } = metadata;
-  const ownLabels = { ...spec.session.podOverrides?.labels, ...sessionPodLabels(name) };
+  const ownLabels = { ...labelsSchema.parse(spec.session.podOverrides?.labels), ...sessionPodLabels(name) };
   const pods = caches.pods.byIndex("group", keyOf({ namespace, name }));
   const podLabels = [ownLabels, ...pods.map((pod) => pod.metadata.labels ?? {})];
   const policies = [...caches.networkPolicies.values()].filter((policy) => policy.metadata.namespace === namespace);
   return foreignPolicies(policies, { own: groupObjectName(name), podLabels });
 }
+
+/** Names of the namespace's groups whose spec is so, in their order. */
+export const groupsThat = (
+  { groups }: Pick<Caches, "groups">,
+  namespace: string | undefined,
+  isSo: (spec: AgentGroup["spec"]) => boolean,
+): string[] =>
+  [...groups.values()]
+    .filter(({ metadata, resource }) => metadata.namespace === namespace && resource && isSo(resource.spec))
+    .flatMap(({ metadata }) => metadata.name ?? [])
+    .sort();
 
 /** The group that an object is labelled with. */
 export const groupOf = (object: { readonly metadata: { readonly labels?: Readonly<Record<string, string>> } }) =>

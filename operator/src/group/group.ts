@@ -15,10 +15,7 @@ import { Hosts, type Lookup, resolveEveryMs } from "./hosts.ts";
 import { judgeGroup } from "./judge.ts";
 import { judgeMounts } from "./mounts.ts";
 import { groupSources } from "./sources.ts";
-import { earliest, StatusWriter } from "./status-writer.ts";
-
-/** Somebody else's object that has a name of ours is in no cache: whether it is gone is looked at after this time. */
-const conflictCheckMs = 30_000;
+import { conflictCheckMs, earliest, StatusWriter } from "./status-writer.ts";
 
 /** Keeps what an agent group has in the cluster: volume, service account, rules, network policy, status. */
 export function makeGroupController(parts: LeaderParts, lookup: Lookup): Controller {

@@ -6,7 +6,7 @@ import { isMoreThanStatus, type Source, sourceOf } from "@copepod/kube/controlle
 import { type HasMetadata, type KubeObject, keyOf } from "@copepod/kube/object";
 import type { Caches } from "../parts.ts";
 import type { Seen } from "../seen.ts";
-import { groupOf } from "./gather.ts";
+import { groupOf, groupsThat } from "./gather.ts";
 import { isPolicyOf } from "./group-children.ts";
 import { conditionOf } from "./status.ts";
 
@@ -16,12 +16,10 @@ export function groupSources(caches: Caches): readonly Source[] {
     const name = groupOf(object);
     return name === undefined ? [] : [keyOf({ namespace: object.metadata.namespace, name })];
   };
-  const groupsThat = (namespace: string | undefined, names: (spec: Spec) => boolean): string[] =>
-    [...caches.groups.values()]
-      .filter(({ metadata, resource }) => metadata.namespace === namespace && resource && names(resource.spec))
-      .flatMap(ownKey);
+  const groupKeys = (namespace: string | undefined, isSo: (spec: AgentGroup["spec"]) => boolean): string[] =>
+    groupsThat(caches, namespace, isSo).map((name) => keyOf({ namespace, name }));
   const ofPolicy = (policy: KubeObject): string[] =>
-    isPolicyOf(groupOf(policy) ?? "")(policy) ? ofLabel(policy) : groupsThat(policy.metadata.namespace, () => true);
+    isPolicyOf(groupOf(policy) ?? "")(policy) ? ofLabel(policy) : groupKeys(policy.metadata.namespace, () => true);
   return [
     sourceOf(caches.groups, { keysOf: ownKey, when: isMoreThanStatus }),
     sourceOf(caches.sessions, { keysOf: ofSession, when: countsDiffer }),
@@ -32,18 +30,16 @@ export function groupSources(caches: Caches): readonly Source[] {
     sourceOf(caches.networkPolicies, { keysOf: ofPolicy }),
     sourceOf(caches.credentials, {
       keysOf: ({ metadata: { namespace, name = "" } }) =>
-        groupsThat(namespace, ({ credentials }) => credentials.includes(name)),
+        groupKeys(namespace, ({ credentials }) => credentials.includes(name)),
       when: isMoreThanReadiness,
     }),
     sourceOf(caches.workspaces, {
       keysOf: ({ metadata: { namespace, name = "" } }) =>
-        groupsThat(namespace, ({ teamWorkspaces }) => teamWorkspaces.some((one) => one.name === name)),
+        groupKeys(namespace, ({ teamWorkspaces }) => teamWorkspaces.some((one) => one.name === name)),
       when: isMoreThanReadiness,
     }),
   ];
 }
-
-type Spec = AgentGroup["spec"];
 
 const ofSession = ({ metadata: { namespace }, resource }: Seen<Session>): string[] =>
   resource ? [keyOf({ namespace, name: resource.spec.group })] : [];

@@ -10,6 +10,9 @@ import { conditionsOf, nextConditions, statusPatch, type Verdict } from "./statu
 const statusIntervalMs = 1_000;
 const figuresIntervalMs = 10_000;
 
+/** Somebody else's object that has a name of ours is in no cache: whether it is gone is looked at after this time. */
+export const conflictCheckMs = 30_000;
+
 export interface StatusWish {
   readonly verdicts: readonly Verdict[];
   /** The rest of the status. */

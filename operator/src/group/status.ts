@@ -70,4 +70,8 @@ export function summary(verdicts: readonly Verdict[], well: Omit<Verdict, "type"
 }
 
 /** Texts of the API server may have several. */
-const oneLine = (text: string): string => text.replace(/\p{Cc}+/gu, " ").slice(0, maxMessageLength);
+const oneLine = (text: string): string =>
+  text
+    .replace(/\p{Cc}+/gu, " ")
+    .slice(0, maxMessageLength)
+    .toWellFormed();

@@ -82,7 +82,7 @@ export class Volumes {
       await this.#parts.fence.delete(volumeClaims, found.object, { signal });
       return;
     }
-    await this.#parts.fence.mergePatch(resource, seen, patch, { signal });
+    await this.#parts.fence.mergePatch(resource, seen, { metadata: { ...patch.metadata } }, { signal });
   }
 
   /** For a resource that is gone: its claim says whose it was, and since when it is nobody's. */
@@ -125,6 +125,7 @@ function ownerPatch({ seen, wish }: VolumeOwner, hasClaim: boolean): Patch | und
   const isDone = hasClaim && seen.metadata.annotations?.[annotations.newVolume] !== undefined;
   const change = wish.storage.retain === "Delete" ? addFinalizer : removeFinalizer;
   const patch = change(seen, volumeFinalizer);
-  if (!isDone) return patch;
-  return { metadata: { ...patch?.metadata, annotations: { [annotations.newVolume]: null } } };
+  if (!patch && !isDone) return undefined;
+  const done = isDone ? { annotations: { [annotations.newVolume]: null } } : {};
+  return { metadata: { ...patch?.metadata, ...done } };
 }
