@@ -134,6 +134,7 @@ function compileRule({ peers, ports }: Rule, direction: Direction, world: Policy
 function compilePeer(peer: Peer, end: string, world: PolicyWorld): string[] {
   if (peer.ipBlock) {
     const { cidr, except } = peer.ipBlock;
+    if (cidr.includes(":")) return [];
     return [`ip ${end} ${cidr} ${except.map((block) => `ip ${end} != ${block} `).join("")}`];
   }
   const addresses = world.pods.filter((pod) => isPeer(peer, pod, world)).map(({ address }) => address);

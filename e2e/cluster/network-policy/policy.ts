@@ -8,10 +8,16 @@ const portSchema = z.strictObject({
   endPort: z.int().optional(),
 });
 
+/** A range of IPv6 is read, and stands for nobody: no pod here has such an address. */
+const blockSchema = z.union([
+  z.strictObject({ cidr: z.cidrv4(), except: z.array(z.cidrv4()).default([]) }),
+  z.strictObject({ cidr: z.cidrv6(), except: z.array(z.cidrv6()).default([]) }),
+]);
+
 const peerSchema = z.strictObject({
   podSelector: selectorSchema.optional(),
   namespaceSelector: selectorSchema.optional(),
-  ipBlock: z.strictObject({ cidr: z.cidrv4(), except: z.array(z.cidrv4()).default([]) }).optional(),
+  ipBlock: blockSchema.optional(),
 });
 
 const portsSchema = z.array(portSchema).default([]);

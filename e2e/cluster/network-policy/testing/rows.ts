@@ -175,6 +175,15 @@ const peers: readonly Row[] = [
     passes: ["client -> outside tcp/80", "client -> outside2 udp/53"],
     drops: ["client -> web tcp/80", "client -> node tcp/443", "client -> dns udp/53"],
   },
+  {
+    name: "a range of IPv6 is nobody here, and what else a policy allows still passes",
+    policies: [
+      outOf({ to: [{ ipBlock: { cidr: "2000::/3", except: ["2002::/16"] } }] }, { to: [app("web")] }),
+      into({ from: [{ ipBlock: { cidr: "::/0" } }, app("client")] }),
+    ],
+    passes: ["client -> web tcp/80"],
+    drops: ["client -> outside tcp/80", "client -> db tcp/80", "outside -> web tcp/80"],
+  },
 ];
 
 const ports: readonly Row[] = [
