@@ -46,7 +46,7 @@ export class HarnessSystem implements AsyncDisposable {
       await mkdir(keyFolder(home), { recursive: true, mode: 0o700 });
       await writeKey(home, fake.key);
       const [, ...others] = terminalResources();
-      const resources = [groupWith(name, session), ...others, ...credentials(fake.url)];
+      const resources = [groupWith(name, session), ...others, ...credentialsFor(fake.url)];
       const system = parts.use(await System.start(resources, home));
       return new HarnessSystem(parts, { system, fake, name }, session);
     } catch (error) {
@@ -159,7 +159,7 @@ export const models: Readonly<Record<HarnessName, string>> = {
   opencode: "fake-model",
 };
 
-const groupWith = (provider: HarnessName, session: object): object => ({
+export const groupWith = (provider: HarnessName, session: object): object => ({
   kind: "AgentGroup",
   metadata: { name: "helper" },
   spec: {
@@ -170,7 +170,7 @@ const groupWith = (provider: HarnessName, session: object): object => ({
   },
 });
 
-const credentials = (url: string): object[] => [
+export const credentialsFor = (url: string): object[] => [
   credential("anthropic", {
     upstream: { api: "Anthropic", baseUrl: url, private: true },
     // Both APIs list their models below one path, and a path can have one key only.

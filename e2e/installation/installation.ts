@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { audiences, labels, ports } from "@copepod/core/cluster";
@@ -96,6 +97,14 @@ export class Installation implements AsyncDisposable {
     const { program, env } = this.#helm();
     const waiting = ["--wait", `--timeout=${patienceMs}ms`, "--values=-"];
     await outputOf({ program, args: [...args, ...waiting], env, input: stringify(values) });
+  }
+
+  /** Of the images that the chart names. */
+  async version(): Promise<string> {
+    const { version } = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(await readFile(join(root, "package.json"), "utf8")));
+    return version;
   }
 
   async helm(...args: readonly string[]): Promise<string> {

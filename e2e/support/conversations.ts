@@ -8,6 +8,8 @@ interface Options {
   readonly namespace: string;
   /** Goes before the names of conversations, where several systems share one queue. */
   readonly prefix: string;
+  /** Agent group that shall answer; without it the wirings decide. */
+  readonly group?: string;
 }
 
 /** What a person says and hears in terminal conversations; goes on while a part of the system is being restarted. */
@@ -26,6 +28,7 @@ export class Conversations {
   async say(conversation: string, text: string): Promise<{ id: string; session: string }> {
     const input = {
       ...this.#place(conversation),
+      ...(this.#options.group === undefined ? {} : { group: this.#options.group }),
       text,
       sender: "ann",
       dedupeKey: `${conversation} ${text} ${performance.now()}`,

@@ -15,6 +15,8 @@ export interface FakeModelOptions {
   readonly key: string;
   /** Default: loopback only. */
   readonly host?: string;
+  /** Default: a free one. */
+  readonly port?: number;
   /** Time from a request to the first byte of its answer; default 0. */
   readonly firstTokenMs?: number;
   /** Status of the answer to a WebSocket upgrade; default 426, with which clients go back to HTTP. */
@@ -59,7 +61,7 @@ const retryAfterSeconds = 1;
  */
 export async function startFakeModel(options: FakeModelOptions): Promise<FakeModel> {
   const model = new FakeModel(options);
-  await model.listen(options.host ?? "127.0.0.1");
+  await model.listen(options.host ?? "127.0.0.1", options.port ?? 0);
   return model;
 }
 
@@ -122,8 +124,8 @@ export class FakeModel implements AsyncDisposable {
   }
 
   /** Part of `startFakeModel`. */
-  async listen(host: string): Promise<void> {
-    this.#server.listen(0, host);
+  async listen(host: string, port: number): Promise<void> {
+    this.#server.listen(port, host);
     await once(this.#server, "listening");
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the fake model has no port");
