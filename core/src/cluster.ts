@@ -54,6 +54,12 @@ export const groupObjectName = (group: string): string => `copepod-group-${group
 /** Name of a workspace's volume claim. */
 export const workspaceObjectName = (workspace: string): string => `copepod-workspace-${workspace}`;
 
+/** What the name of a Channel's service account begins with; the Channel's name follows. */
+export const channelAccountPrefix = "copepod-channel-";
+
+/** Reason of a Session's condition `Ready` while its pod starts and nothing keeps it from that; any other one is told. */
+export const startingReason = "Starting";
+
 /** The key in a group's ConfigMap, and the file that the proxy reads. */
 export const rulesKey = "rules.json";
 

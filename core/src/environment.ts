@@ -25,6 +25,10 @@ export const environment = {
   admins: "COPEPOD_ADMINS",
   /** YAML file with the settings of the operator. */
   operatorConfig: "COPEPOD_OPERATOR_CONFIG",
+  /** TCP ports of the router, other than those of `cluster.ts`: for several on one machine. */
+  mailboxPort: "COPEPOD_MAILBOX_PORT",
+  channelPort: "COPEPOD_CHANNEL_PORT",
+  adminPort: "COPEPOD_ADMIN_PORT",
   /** TCP port of health and metrics. */
   metricsPort: "COPEPOD_METRICS_PORT",
   /** `uid:gid` to whom the proxy gives its socket, where the runner is another user than the proxy. */

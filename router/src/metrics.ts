@@ -13,7 +13,8 @@ interface FinishedReply {
 
 /** Prometheus metrics of the router. Labels are bounded: never a session, a conversation or a sender. */
 export class RouterMetrics {
-  readonly #registry = new Registry();
+  /** Where others add what they measure. */
+  readonly registry = new Registry();
   readonly #http = this.#histogram("copepod_http_request_duration_seconds", "Requests by listener and route", [
     "listener",
     "route",
@@ -37,7 +38,7 @@ export class RouterMetrics {
   readonly #problems = this.#gauge("copepod_resource_problems", "Resource files that can't be used", []);
 
   constructor() {
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.registry });
   }
 
   httpRequest(listener: string, route: string, { statusCode, elapsedTime }: FinishedReply): void {
@@ -83,18 +84,18 @@ export class RouterMetrics {
     for (const state of outboundStates) this.#rows.set({ direction: "out", state }, stats.outbound[state]);
     this.#oldest.set(stats.oldestPendingAt === undefined ? 0 : Math.max(0, now - stats.oldestPendingAt) / 1_000);
     this.#wal.set(stats.walBytes);
-    return await this.#registry.metrics();
+    return await this.registry.metrics();
   }
 
   #counter(name: string, help: string, labelNames: string[]): Counter {
-    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
   #gauge(name: string, help: string, labelNames: string[]): Gauge {
-    return new Gauge({ name, help, labelNames, registers: [this.#registry] });
+    return new Gauge({ name, help, labelNames, registers: [this.registry] });
   }
 
   #histogram(name: string, help: string, labelNames: string[]): Histogram {
-    return new Histogram({ name, help, labelNames, registers: [this.#registry] });
+    return new Histogram({ name, help, labelNames, registers: [this.registry] });
   }
 }

@@ -5,9 +5,12 @@ import { bells, type Doorbell } from "./doorbell.ts";
 /** Rings whoever a commit concerns. Called after the commit, never before. */
 export class Announcer {
   readonly #doorbell: Doorbell;
+  readonly #touched: (session: string) => void;
 
-  constructor(doorbell: Doorbell) {
+  /** @param touched is told of each session that has changed */
+  constructor(doorbell: Doorbell, touched: (session: string) => void = () => {}) {
     this.#doorbell = doorbell;
+    this.#touched = touched;
   }
 
   written({ channels, conversations }: Written): void {
@@ -18,6 +21,7 @@ export class Announcer {
   /** Rows, control rows, a drain or a pod UID: something for the session's runner. */
   sessionChanged(session: string): void {
     this.#doorbell.ring(bells.session(session));
+    this.#touched(session);
   }
 
   activityChanged({ id, namespace, channel }: Conversation): void {

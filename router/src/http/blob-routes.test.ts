@@ -72,7 +72,7 @@ async function serve() {
   };
 }
 
-function sessionOf(bearer: string | undefined): string {
+async function sessionOf(bearer: string | undefined): Promise<string> {
   const session = tokens[bearer ?? ""];
   if (session === undefined) throw new CopepodError("unauthorized", "wrong token");
   return session;

@@ -10,7 +10,7 @@ export interface BlobRoutes<Caller> {
   readonly path: string;
   readonly blobs: Pick<BlobStore, "put" | "open">;
   /** @throws CopepodError when the request may not be served at all. */
-  readonly authenticate: (bearer: string | undefined) => Caller;
+  readonly authenticate: (bearer: string | undefined) => Promise<Caller>;
   /** Session that sends; undefined = the owner. */
   readonly sessionOf: (caller: Caller) => string | undefined;
   readonly maySee: (caller: Caller, blob: string) => Promise<boolean>;
@@ -23,12 +23,12 @@ export function addBlobRoutes<Caller>(app: FastifyInstance, routes: BlobRoutes<C
   app.register((scope, _options, done) => {
     scope.addContentTypeParser(streamType, (_request, payload, parsed) => parsed(null, payload));
     scope.put(path, async (request) => {
-      const caller = authenticate(bearerOf(request));
+      const caller = await authenticate(bearerOf(request));
       if (Number(request.headers["content-length"] ?? 0) > maxFileBytes) throw fileTooLarge();
       return await blobs.put(bodyOf(request), sessionOf(caller));
     });
     scope.get(`${path}/:blob`, async (request, reply) => {
-      const caller = authenticate(bearerOf(request));
+      const caller = await authenticate(bearerOf(request));
       const { blob } = request.params as { blob: string };
       const isKnown = blobSchema.safeParse(blob).success && (await maySee(caller, blob));
       if (!isKnown) throw new CopepodError("notFound", "there is no such file, or it is not yours to see");

@@ -27,7 +27,7 @@ function build(echo: (input: { name: string; text: string }) => Promise<{ said: 
     name: "admin",
     api,
     handlers: { echo },
-    authenticate: (bearer) => {
+    authenticate: async (bearer) => {
       if (bearer !== "right") throw new CopepodError("unauthorized", "wrong token");
       return "caller";
     },

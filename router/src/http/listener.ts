@@ -1,4 +1,6 @@
 import { isUtf8 } from "node:buffer";
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Api, Handlers } from "@copepod/core/endpoint";
 import { CopepodError, codeOf, parseInput, statusOf } from "@copepod/core/errors";
 import { maxBodyBytes } from "@copepod/core/limits";
@@ -13,6 +15,9 @@ const keepAliveTimeoutMs = 75_000;
 /** A connection on which nothing moves for this long ends. */
 const idleTimeoutMs = keepAliveTimeoutMs;
 const maxRequestIdLength = 64;
+/** Connections of one listener, and of one address, so that no pod takes the room of the others. Loopback is a port-forward. */
+const maxConnections = 20_000;
+const maxConnectionsPerAddress = 256;
 /** Bodies of this type are files, which are read as they come. */
 export const streamType = "application/octet-stream";
 
@@ -27,7 +32,7 @@ export interface ListenerOptions<A extends Api, Caller> {
   readonly api: A;
   readonly handlers: Handlers<A, CallContext<Caller>>;
   /** @throws CopepodError when the request may not be served at all. */
-  readonly authenticate: (bearer: string | undefined) => Caller;
+  readonly authenticate: (bearer: string | undefined) => Promise<Caller>;
   readonly makeRequestId: () => string;
   readonly log: Logger;
   readonly metrics: RouterMetrics;
@@ -45,6 +50,7 @@ export function buildListener<A extends Api, Caller>(options: ListenerOptions<A,
     forceCloseConnections: true,
     genReqId: (request) => requestIdOf(request.headers["x-request-id"]) ?? options.makeRequestId(),
   });
+  boundConnections(app.server);
   endSlowBodies(app);
   parseJsonStrictly(app);
   answerErrors(app, options);
@@ -58,7 +64,7 @@ export function buildListener<A extends Api, Caller>(options: ListenerOptions<A,
       method: definition.method,
       url: definition.path,
       handler: async (request, reply) => {
-        const caller = options.authenticate(bearerOf(request));
+        const caller = await options.authenticate(bearerOf(request));
         const input = parseInput(definition.input, inputOf(request));
         return await handler(input as never, { caller, signal: signalOf(reply, options.ending) });
       },
@@ -66,6 +72,26 @@ export function buildListener<A extends Api, Caller>(options: ListenerOptions<A,
   }
   return app;
 }
+
+/** Unix sockets have no address, and belong to the user of this machine. */
+function boundConnections(server: Server): void {
+  server.maxConnections = maxConnections;
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const { remoteAddress: address } = socket;
+    if (address === undefined || isLoopback(address)) return;
+    const count = (open.get(address) ?? 0) + 1;
+    open.set(address, count);
+    socket.once("close", () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+    if (count > maxConnectionsPerAddress) socket.destroy();
+  });
+}
+
+const isLoopback = (address: string): boolean => /^(::1|(::ffff:)?127\..*)$/.test(address);
 
 function inputOf(request: FastifyRequest): Record<string, unknown> {
   const { params, query, body } = request as { params: object; query: object; body: unknown };

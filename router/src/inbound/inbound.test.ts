@@ -14,7 +14,6 @@ import { openSqliteQueue } from "../queue/sqlite/open-sqlite-queue.ts";
 import { buildResources } from "../resources/testing.ts";
 import { Activities } from "../sessions/activities.ts";
 import { GroupLimits } from "../sessions/group-limits.ts";
-import { WishWriter } from "../sessions/wish-writer.ts";
 import { Directory } from "./directory.ts";
 import { Inbound } from "./inbound.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -60,7 +59,6 @@ async function build() {
   };
   const current = { current: () => resources };
   const announcer = new Announcer(new Doorbell());
-  const ending = new AbortController();
   const inbound = new Inbound({
     store: failing,
     resources: current,
@@ -68,7 +66,7 @@ async function build() {
     limiter: new RateLimiter(clock.monotonic),
     reminders: new Reminders(clock.monotonic),
     limits: new GroupLimits(current),
-    wishes: new WishWriter({ store, starter: { put: async () => {} }, random: () => 0, log, signal: ending.signal }),
+    wishes: { poke: () => {} },
     activities: new Activities(() => {}),
     announcer,
     metrics: new RouterMetrics(),
@@ -78,7 +76,6 @@ async function build() {
     (await inbound.accept({ channel: "default/chat", events })).counts;
   const send = async (...keys: string[]) => await accept(keys.map(event));
   const dispose = async () => {
-    ending.abort();
     await store[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   };

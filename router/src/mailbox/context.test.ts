@@ -4,12 +4,14 @@ import { contextSchema } from "@copepod/core/mailbox-api";
 import { buildResources } from "../resources/testing.ts";
 import { Contexts } from "./context.ts";
 
+const key = { kind: "Group", conversation: undefined, thread: undefined } as const;
+
 const build = (spec: object) => buildResources([{ kind: "AgentGroup", metadata: { name: "helper" }, spec }]);
 
 function start(spec: object) {
   const world = { resources: build(spec) };
   const store = {
-    wish: async () => ({ session: "default/s", group: "default/helper", wanted: true, epoch: 1 }),
+    wish: async () => ({ session: "default/s", group: "default/helper", key, wanted: true, epoch: 1 }),
     destinations: async () => [],
   };
   return { world, contexts: new Contexts(store, { current: () => world.resources }) };

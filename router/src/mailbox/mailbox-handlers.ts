@@ -7,7 +7,9 @@ import type { CallContext } from "../http/listener.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import type { Clock, Holder, QueueStore, Taken } from "../queue/queue-store.ts";
 import type { Activities } from "../sessions/activities.ts";
+import { replaceDrained } from "../sessions/pods.ts";
 import type { PodIdentity } from "../sessions/session-starter.ts";
+import type { WishWriter } from "../sessions/wish-writer.ts";
 import type { Contexts } from "./context.ts";
 
 export interface MailboxDeps {
@@ -15,6 +17,7 @@ export interface MailboxDeps {
   readonly contexts: Contexts;
   readonly activities: Activities;
   readonly announcer: Announcer;
+  readonly wishes: WishWriter;
   readonly doorbell: Doorbell;
   readonly metrics: RouterMetrics;
   readonly clock: Clock;
@@ -84,6 +87,7 @@ function turnEnds({
       const { repeated, ...written } = await store.finish(holderOf(caller, instance), { ...input, notice });
       activities.ended(caller.session);
       announcer.written(written);
+      announcer.sessionChanged(caller.session);
       metrics.turn(input.cancelled ? "cancelled" : "finished");
       return { repeated };
     },
@@ -100,10 +104,11 @@ function turnEnds({
 }
 
 async function take(
-  { store, contexts, announcer, doorbell, clock }: MailboxDeps,
+  deps: MailboxDeps,
   { instance, held, limit, waitMs }: { instance: string; held: number[]; limit: number; waitMs: number },
   { caller, signal }: CallContext<PodIdentity>,
 ) {
+  const { store, contexts, announcer, doorbell, clock } = deps;
   // Before anything is leased: rows of a session without an agent group stay where they are.
   await contexts.of(caller.session);
   const taken = await longPoll<Taken>({
@@ -121,6 +126,8 @@ async function take(
     },
   });
   const { messages, control, alreadySent, draining } = taken;
+  // Its turn may just have ended.
+  if (draining) await replaceDrained(deps);
   contexts.sawDestinations(
     caller.session,
     messages.map(({ from }) => from),

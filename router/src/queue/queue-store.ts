@@ -51,6 +51,14 @@ export interface IdentityInput {
 
 export type SessionKeyKind = "Conversation" | "Thread" | "Group" | "Schedule";
 
+/** What a session belongs to; conversation and thread as the kind asks for. */
+export interface SessionKey {
+  readonly kind: SessionKeyKind;
+  /** Id of the conversation; undefined for kind Group. */
+  readonly conversation: string | undefined;
+  readonly thread: string | undefined;
+}
+
 export interface SessionInput {
   /** Row key `<namespace>/<name>`. */
   readonly session: string;
@@ -156,8 +164,15 @@ export interface FailInput {
 export interface SessionWish {
   readonly session: string;
   readonly group: string;
+  readonly key: SessionKey;
   readonly wanted: boolean;
   readonly epoch: number;
+}
+
+/** Row keys. */
+export interface Paused {
+  readonly groups: readonly string[];
+  readonly sessions: readonly string[];
 }
 
 export interface ExpiredHolder {
@@ -166,6 +181,8 @@ export interface ExpiredHolder {
 }
 
 export interface ListMessages {
+  /** Undefined: all. A session's key says it too. */
+  readonly namespace?: string | undefined;
   readonly session: string | undefined;
   readonly state: InboundState | OutboundState | undefined;
   readonly kind: InboundKind | undefined;
@@ -220,6 +237,25 @@ export interface QueueStore extends AsyncDisposable {
    * That the session failed to start is forgotten only when its runner says hello.
    */
   observePod(pod: { readonly session: string; readonly epoch: number; readonly podUid: string }): Promise<boolean>;
+  /**
+   * The starter has heard of a greater epoch before: a restored backup must not go back. Whoever holds the session is ended.
+   * No effect for one that is not greater.
+   */
+  raiseEpoch(session: string, epoch: number): Promise<void>;
+  /** What keeps the wanted session's pod from starting, for now. Tells the conversations with open rows, once per epoch. */
+  hindered(session: string, epoch: number, reason: string): Promise<Written>;
+  /** The pod of the epoch is to be replaced: nothing new is leased to it, and `replaceDrained` ends it after its turn. */
+  requestDrain(session: string, epoch: number): Promise<boolean>;
+  /**
+   * Puts sessions to sleep that are to be drained and whose turn is over; wakes them with the next epoch when they have work
+   * and are not paused. @returns those whose wish has changed
+   */
+  replaceDrained(): Promise<{ readonly sessions: readonly string[] } & Written>;
+  /**
+   * The full list of what people have paused: such sessions don't wake, and their rows wait. Those that are awake are to be
+   * drained. @returns these
+   */
+  setPaused(paused: Paused): Promise<readonly string[]>;
   /** The pod can't start: unwanted until `retryAt`, with a reason. Tells the conversations with open rows, once per row of failures. */
   startFailed(session: string, epoch: number, reason: string): Promise<{ readonly retryAt: number } & Written>;
   /** Unwanted, if idle: nothing pending, nothing leased, nothing due within `graceMs`, last active before `activeBefore`. */
@@ -277,6 +313,8 @@ export interface QueueStore extends AsyncDisposable {
   useBlobs(files: readonly MessageFile[]): Promise<void>;
   /** Whether the session has uploaded the blob, or has a row that refers to it. */
   maySeeBlob(session: string, hash: string): Promise<boolean>;
+  /** Whether a row has the blob in a conversation that the router serves itself and whose address begins so. */
+  isBlobIn(hash: string, addressPrefix: string): Promise<boolean>;
   /** What the session has uploaded and no row refers to. */
   unsentBlobs(session: string): Promise<FileRoom>;
   /** All blobs whose hash begins so. */
@@ -293,9 +331,13 @@ export interface QueueStore extends AsyncDisposable {
   ): Promise<{ readonly lines: readonly Line[]; readonly position: number; readonly open: readonly string[] }>;
   history(conversation: string, limit: number): Promise<{ readonly lines: readonly Line[]; readonly position: number }>;
   listSessions(namespace: string, limit: number): Promise<readonly SessionRow[]>;
+  session(session: string): Promise<SessionRow | undefined>;
   listMessages(query: ListMessages): Promise<readonly MessageRow[]>;
-  /** Makes a dead or unknown row pending again, at the end of its lane. @throws CopepodError notFound, conflict */
-  retry(id: string): Promise<{ readonly item: MessageRow; readonly wake: Wake } & Written>;
+  /**
+   * Makes a dead or unknown row pending again, at the end of its lane. @param namespace only a row of this one
+   * @throws CopepodError notFound, conflict
+   */
+  retry(id: string, namespace?: string): Promise<{ readonly item: MessageRow; readonly wake: Wake } & Written>;
   audit(row: AuditRow): Promise<void>;
   /**
    * Notes what requests of a session to model APIs took, for the sender of the rows that it works on, or worked on last.

@@ -7,6 +7,7 @@ import type { RouterMetrics } from "../metrics.ts";
 import type { Clock, QueueStore } from "../queue/queue-store.ts";
 import type { Activities } from "./activities.ts";
 import type { GroupLimits } from "./group-limits.ts";
+import { replaceDrained } from "./pods.ts";
 import type { WishWriter } from "./wish-writer.ts";
 
 /** How often idle sessions, ended leases and waiting sessions are looked for. */
@@ -61,6 +62,7 @@ async function keepOnce(deps: KeeperDeps, times: Times): Promise<number> {
   times.lastRoundAt = now;
   if (now >= times.expireFrom) await expireLeases(deps);
   const nextAt = await promoteDue(deps);
+  await replaceDrained(deps);
   for (const group of await deps.store.activeGroups()) await keepGroup(group, deps);
   if (now >= times.purgeAt) {
     times.purgeAt = now + purgeEveryMs;
@@ -107,5 +109,6 @@ async function keepGroup(group: string, deps: KeeperDeps): Promise<void> {
   for (const session of await store.admit(group, maxRunning)) {
     metrics.wake("woken");
     wishes.poke(session);
+    announcer.sessionChanged(session);
   }
 }

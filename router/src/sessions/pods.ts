@@ -1,26 +1,26 @@
-import type { Pod } from "@copepod/core/supervisor-api";
 import type { Logger } from "pino";
 import type { Announcer } from "../http/announcer.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import type { QueueStore } from "../queue/queue-store.ts";
 import type { Activities } from "./activities.ts";
-import type { SupervisorListener } from "./supervisor-link.ts";
+import type { PodReport, StarterListener } from "./session-starter.ts";
 import type { WishWriter } from "./wish-writer.ts";
 
 export interface PodsDeps {
   readonly store: QueueStore;
-  readonly wishes: WishWriter;
+  readonly wishes: Pick<WishWriter, "poke">;
   readonly announcer: Announcer;
   readonly activities: Activities;
   readonly metrics: RouterMetrics;
   readonly log: Logger;
   /** Says the channels that need an adapter host again. */
   readonly sayChannels: () => void;
+  readonly sayPauses: () => void;
 }
 
 /** Brings what the starter says it runs into the queue: new pod UIDs, failed starts, pods that nobody wants. */
-export function createPodsListener(deps: PodsDeps): SupervisorListener {
-  const failedUids = new Set<string>();
+export function createPodsListener(deps: PodsDeps): StarterListener {
+  const troubles = new Map<string, string>();
   const sayWishes = async () => {
     for (const wish of await deps.store.wishes()) deps.wishes.poke(wish.session);
   };
@@ -30,33 +30,65 @@ export function createPodsListener(deps: PodsDeps): SupervisorListener {
       sayWishes().catch((err: unknown) => deps.log.error({ err }, "could not read what sessions are wanted"));
     },
     pods: async (pods) => {
-      forgetGone(failedUids, pods);
-      for (const pod of pods) await observe(pod, failedUids, deps);
+      for (const pod of pods) await observe(pod, troubles, deps);
     },
+    forgot: (session) => deps.wishes.poke(session),
+    suspensionsChanged: deps.sayPauses,
   };
 }
 
-async function observe(pod: Pod, failedUids: Set<string>, deps: PodsDeps): Promise<void> {
-  const { store, wishes, announcer, metrics, log } = deps;
-  const wish = await store.wish(pod.session);
-  if (!wish?.wanted || wish.epoch > pod.epoch) wishes.poke(pod.session);
-  if (pod.phase === "Failed") {
-    if (failedUids.has(pod.podUid)) return;
-    const reason = pod.reason ?? "the session's process ended";
-    log.warn({ session: pod.session, epoch: pod.epoch, reason }, "session could not be started");
-    metrics.wake("startFailed");
-    announcer.written(await store.startFailed(pod.session, pod.epoch, reason));
-    // Only now: a report that could not be written is made again with the next look.
-    failedUids.add(pod.podUid);
-    deps.activities.ended(pod.session);
-    wishes.poke(pod.session);
-    return;
-  }
-  const changed = await store.observePod({ session: pod.session, epoch: pod.epoch, podUid: pod.podUid });
-  if (changed) announcer.sessionChanged(pod.session);
+/** @param troubles what was last brought in of a session that does not start, by session */
+async function observe(pod: PodReport, troubles: Map<string, string>, deps: PodsDeps): Promise<void> {
+  const { store, wishes } = deps;
+  const { session, epoch } = pod;
+  const wish = await store.wish(session);
+  if (!wish?.wanted || wish.epoch > epoch) wishes.poke(session);
+  if (!wish) return;
+  if (pod.phase !== "Failed") await observeUid(pod, deps);
+  const isHindered = pod.phase === "Starting" && pod.reason !== undefined;
+  if (isHindered || pod.phase === "Failed") await bringTrouble(pod, troubles, deps);
+  else troubles.delete(session);
+  if (pod.drainRequested) await drain(pod, deps);
 }
 
-function forgetGone(failedUids: Set<string>, pods: readonly Pod[]): void {
-  const present = new Set(pods.map((pod) => pod.podUid));
-  for (const uid of failedUids) if (!present.has(uid)) failedUids.delete(uid);
+async function observeUid({ session, epoch, podUid }: PodReport, { store, announcer }: PodsDeps): Promise<void> {
+  if (podUid === undefined) return;
+  if (await store.observePod({ session, epoch, podUid })) announcer.sessionChanged(session);
+}
+
+async function drain({ session, epoch }: PodReport, deps: PodsDeps): Promise<void> {
+  if (!(await deps.store.requestDrain(session, epoch))) return;
+  deps.announcer.sessionChanged(session);
+  await replaceDrained(deps);
+}
+
+async function bringTrouble(pod: PodReport, troubles: Map<string, string>, deps: PodsDeps): Promise<void> {
+  const { store, wishes, announcer, metrics, log } = deps;
+  const { session, epoch, phase, podUid, reason = "the session's process ended" } = pod;
+  const trouble = [phase, epoch, podUid, reason].join(" ");
+  if (troubles.get(session) === trouble) return;
+  log.warn({ session, epoch, reason }, phase === "Failed" ? "session could not be started" : "session can't start yet");
+  if (phase === "Failed") {
+    metrics.wake("startFailed");
+    announcer.written(await store.startFailed(session, epoch, reason));
+    deps.activities.ended(session);
+    wishes.poke(session);
+  } else announcer.written(await store.hindered(session, epoch, reason));
+  // Only now: a report that could not be written is made again with the next look.
+  troubles.set(session, trouble);
+  announcer.sessionChanged(session);
+}
+
+/** Ends pods that are to be drained and whose turn is over. */
+export async function replaceDrained({
+  store,
+  wishes,
+  announcer,
+}: Pick<PodsDeps, "store" | "wishes" | "announcer">): Promise<void> {
+  const { sessions, ...written } = await store.replaceDrained();
+  announcer.written(written);
+  for (const session of sessions) {
+    wishes.poke(session);
+    announcer.sessionChanged(session);
+  }
 }

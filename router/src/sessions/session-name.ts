@@ -1,15 +1,9 @@
 import { createHash } from "node:crypto";
 import { keyOf } from "@copepod/core/addresses";
-import type { SessionKeyKind } from "../queue/queue-store.ts";
+import type { SessionKey } from "../queue/queue-store.ts";
 
 const maxGroupLength = 40;
 const hashLength = 12;
-
-export interface SessionKey {
-  readonly kind: SessionKeyKind;
-  readonly conversation: string | undefined;
-  readonly thread: string | undefined;
-}
 
 /** Row key of a session: the namespace, then `<group, at most 40>-<12 hex of sha256(key)>`. */
 export function sessionNameOf(namespace: string, group: string, key: SessionKey): string {

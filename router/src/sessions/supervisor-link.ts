@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
@@ -7,7 +8,7 @@ import type { Logger } from "pino";
 import type { SessionWish } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
 import { groupRules } from "./proxy-rules.ts";
-import type { Identities, PodIdentity, SessionStarter } from "./session-starter.ts";
+import type { PodIdentity, StarterLink, StarterListener } from "./session-starter.ts";
 
 export interface SupervisorLinkDeps {
   readonly client: SupervisorClient;
@@ -19,15 +20,8 @@ export interface SupervisorLinkDeps {
 /** Answered at once, whatever the supervisor's version is. */
 const unseen = -1;
 
-/** What the link tells the rest of the router. */
-export interface SupervisorListener {
-  /** After each (re)connect, before anything else: say everything again. */
-  connected(): void;
-  pods(pods: readonly Pod[]): Promise<void>;
-}
-
 /** The router's side of the supervisor's socket: says wishes, follows the list of what runs. */
-export class SupervisorLink implements SessionStarter, Identities {
+export class SupervisorLink implements StarterLink {
   readonly #deps: SupervisorLinkDeps;
   #pods: ReadonlyMap<string, PodIdentity> = new Map();
   #hosts: ReadonlyMap<string, string> = new Map();
@@ -37,33 +31,44 @@ export class SupervisorLink implements SessionStarter, Identities {
     this.#deps = deps;
   }
 
-  get connected(): boolean {
-    return this.#connected;
+  notReady(): readonly string[] {
+    return this.#connected ? [] : ["the supervisor does not answer"];
   }
 
-  async put(wish: SessionWish): Promise<void> {
-    const { rules } = groupRules(this.#deps.resources.current(), wish.group);
-    await this.#deps.client.putWanted({ ...wish, rules });
+  /** There are no Session resources here that people could change. */
+  suspended(): readonly string[] {
+    return [];
   }
+
+  touched(): void {}
+
+  async put({ session, group, wanted, epoch }: SessionWish): Promise<number> {
+    const { rules } = groupRules(this.#deps.resources.current(), group);
+    await this.#deps.client.putWanted({ session, group, wanted, epoch, rules });
+    return epoch;
+  }
+
+  /** The supervisor's sessions are rows of the same machine. */
+  async dismiss(): Promise<void> {}
 
   async putChannels(channels: readonly { channel: string; type: string }[]): Promise<void> {
     await this.#deps.client.putChannels({ channels: [...channels] });
   }
 
-  sessionOf(tokenHash: string): PodIdentity {
-    const pod = this.#pods.get(tokenHash);
+  async sessionOf(bearer: string): Promise<PodIdentity> {
+    const pod = this.#pods.get(hashOf(bearer));
     if (pod) return pod;
     throw new CopepodError("podUnknown", "this pod is not known yet");
   }
 
-  channelOf(tokenHash: string): string {
-    const channel = this.#hosts.get(tokenHash);
+  async channelOf(bearer: string): Promise<string> {
+    const channel = this.#hosts.get(hashOf(bearer));
     if (channel !== undefined) return channel;
     throw new CopepodError("podUnknown", "this adapter host is not known yet");
   }
 
   /** Follows the list until the signal aborts. */
-  async follow(listener: SupervisorListener, signal: AbortSignal): Promise<void> {
+  async follow(listener: StarterListener, signal: AbortSignal): Promise<void> {
     let version = unseen;
     let failures = 0;
     while (!signal.aborted) {
@@ -81,7 +86,7 @@ export class SupervisorLink implements SessionStarter, Identities {
     }
   }
 
-  async #look(version: number, listener: SupervisorListener, signal: AbortSignal): Promise<number> {
+  async #look(version: number, listener: StarterListener, signal: AbortSignal): Promise<number> {
     const list = await this.#deps.client.watch({ version, waitMs: longPollMs }, { signal });
     const reconnected = !this.#connected;
     this.#adopt(list.pods, list.hosts);
@@ -96,3 +101,5 @@ export class SupervisorLink implements SessionStarter, Identities {
     this.#connected = true;
   }
 }
+
+const hashOf = (bearer: string): string => createHash("sha256").update(bearer).digest("hex");

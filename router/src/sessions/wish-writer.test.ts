@@ -4,17 +4,32 @@ import { pino } from "pino";
 import type { SessionWish } from "../queue/queue-store.ts";
 import { WishWriter } from "./wish-writer.ts";
 
-function build(put: (wish: SessionWish) => Promise<void>) {
-  const row = { session: "default/s", group: "default/g", wanted: true, epoch: 1 };
+function build(put: (wish: SessionWish) => Promise<number | undefined>, known = true) {
+  const key = { kind: "Group", conversation: undefined, thread: undefined } as const;
+  const row = { key, session: "default/s", group: "default/g", wanted: true, epoch: 1 };
+  const [settled, dismissed]: [number[], string[]] = [[], []];
   const ending = new AbortController();
   const writer = new WishWriter({
-    store: { wish: async () => ({ ...row }), settle: async () => {} },
-    starter: { put },
+    store: {
+      wish: async () => (known ? { ...row } : undefined),
+      settle: async (wish) => void settled.push(wish.epoch),
+      raiseEpoch: async (_, epoch) => {
+        row.epoch = epoch;
+      },
+    },
+    starter: {
+      put: async (wish) => (await put(wish)) ?? wish.epoch,
+      dismiss: async (session) => void dismissed.push(session),
+    },
     random: () => 0,
     log: pino({ level: "silent" }),
     signal: ending.signal,
   });
-  return { row, writer, ending };
+  return { row, writer, ending, settled, dismissed };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("the wish writer", () => {
@@ -28,6 +43,7 @@ describe("the wish writer", () => {
         writer.poke("default/s");
         writer.poke("default/s");
       } else done.resolve();
+      return undefined;
     });
     writer.poke("default/s");
     await done.promise;
@@ -40,10 +56,25 @@ describe("the wish writer", () => {
     const { writer } = build(async () => {
       if (failures-- > 0) throw new Error("not there");
       done.resolve();
+      return undefined;
     });
     writer.poke("default/s");
     await done.promise;
     assert.equal(failures, -1);
+  });
+
+  it("follows a starter that knows a greater epoch, and then says its wish again", async () => {
+    const { row, writer, settled } = build(async ({ epoch }) => Math.max(epoch, 7));
+    writer.poke("default/s");
+    await until(() => settled.length > 0);
+    assert.deepEqual([row.epoch, settled], [7, [7]]);
+  });
+
+  it("lets a session sleep that the queue does not know", async () => {
+    const { writer, dismissed } = build(async () => assert.fail("nothing is wished"), false);
+    writer.poke("default/s");
+    await until(() => dismissed.length > 0);
+    assert.deepEqual(dismissed, ["default/s"]);
   });
 
   it("stops trying when the router ends", async () => {

@@ -4,7 +4,7 @@ import type { QueueStore } from "../queue/queue-store.ts";
 import type { SessionStarter } from "./session-starter.ts";
 
 export interface WishWriterDeps {
-  readonly store: Pick<QueueStore, "wish" | "settle">;
+  readonly store: Pick<QueueStore, "wish" | "settle" | "raiseEpoch">;
   readonly starter: SessionStarter;
   readonly random: () => number;
   readonly log: Logger;
@@ -39,7 +39,7 @@ export class WishWriter {
     let failures = 0;
     do {
       state.again = false;
-      const written = await this.#writeOnce(session);
+      const written = await this.#writeOnce(session, state, failures);
       failures = written ? 0 : failures + 1;
       if (!written) await this.#pause(failures);
       state.again ||= !written;
@@ -47,16 +47,23 @@ export class WishWriter {
     this.#running.delete(session);
   }
 
-  async #writeOnce(session: string): Promise<boolean> {
+  async #writeOnce(session: string, state: { again: boolean }, failures: number): Promise<boolean> {
     const { store, starter, log } = this.#deps;
     try {
       const wish = await store.wish(session);
-      if (!wish) return true;
-      await starter.put(wish);
-      await store.settle(wish);
+      if (!wish) {
+        await starter.dismiss(session);
+        return true;
+      }
+      const epoch = await starter.put(wish);
+      if (epoch > wish.epoch) {
+        log.warn({ session, epoch, before: wish.epoch }, "the starter knows a greater epoch; the queue follows it");
+        await store.raiseEpoch(session, epoch);
+        state.again = true;
+      } else await store.settle(wish);
       return true;
     } catch (err) {
-      log.debug({ session, err }, "the session starter did not take the wish");
+      log[failures === 0 ? "warn" : "debug"]({ session, err }, "the session starter did not take the wish");
       return false;
     }
   }

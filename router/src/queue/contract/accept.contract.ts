@@ -51,7 +51,8 @@ export function acceptContract(open: OpenQueue): void {
         const second = await world.say("b");
         assert.deepEqual(first.outcome === "accepted" && first.wake, { kind: "woken", epoch: 1 });
         assert.deepEqual(second.outcome === "accepted" && second.wake, { kind: "awake" });
-        const wish = { session: "default/one", group: "default/group", wanted: true, epoch: 1 };
+        const key = { kind: "Conversation", conversation: world.conversation.id, thread: undefined } as const;
+        const wish = { session: "default/one", group: "default/group", key, wanted: true, epoch: 1 };
         assert.deepEqual(await world.store.wishes(), [wish]);
         assert.deepEqual(await world.store.wish("default/one"), wish);
       }),

@@ -76,7 +76,8 @@ export function sessionsContract(open: OpenQueue): void {
         await world.say("a");
         await world.answer(await world.runner(), "ok");
         await sleepNow(world);
-        const wish = { session: "default/one", group: "default/group", wanted: false, epoch: 1 };
+        const key = { kind: "Conversation", conversation: world.conversation.id, thread: undefined } as const;
+        const wish = { session: "default/one", group: "default/group", key, wanted: false, epoch: 1 };
         assert.deepEqual(await world.store.wishes(), [wish]);
         await world.store.settle({ ...wish, epoch: 0 });
         assert.deepEqual(await world.store.wishes(), [wish], "an older word settles nothing");
@@ -149,6 +150,7 @@ function admissionContract(open: OpenQueue): void {
         assert.deepEqual(await world.store.wish("default/c"), {
           session: "default/c",
           group: "default/group",
+          key: { kind: "Conversation", conversation: world.conversation.id, thread: undefined },
           wanted: true,
           epoch: 1,
         });

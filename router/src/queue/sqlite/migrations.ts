@@ -208,4 +208,6 @@ export const migrations: readonly string[] = [
   END;
   `,
   "CREATE INDEX blob_uploads_session ON blob_uploads (session);",
+  // Agent groups and sessions that people have paused, as `group <row key>` and `session <row key>`.
+  "CREATE TABLE paused (subject TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;",
 ];

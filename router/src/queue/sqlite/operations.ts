@@ -1,14 +1,15 @@
 import type { QueueStore } from "../queue-store.ts";
 import { accept, acceptBatch, isKnown } from "./rules/accept.ts";
 import { recordAudit } from "./rules/audit.ts";
-import { blobStored, blobsIn, forgetBlobs, maySeeBlob, unsentBlobs, useBlobs } from "./rules/blobs.ts";
+import { blobStored, blobsIn, forgetBlobs, isBlobIn, maySeeBlob, unsentBlobs, useBlobs } from "./rules/blobs.ts";
 import { acknowledge, stop } from "./rules/control.ts";
 import { drain, expireHolders, extend, hello, observePod } from "./rules/holders.ts";
 import { conversation, introduce } from "./rules/introduce.ts";
 import { purge, retry } from "./rules/keeping.ts";
 import { history, linesAfter } from "./rules/lines.ts";
-import { destinations, listMessages, listSessions } from "./rules/lists.ts";
+import { destinations, listMessages, listSessions, session } from "./rules/lists.ts";
 import { channelHello, completeOut, expireDeliveries, expireHosts, failOut, leaseOut } from "./rules/outbound.ts";
+import { setPaused } from "./rules/pauses.ts";
 import {
   activeGroups,
   idleCandidates,
@@ -19,6 +20,7 @@ import {
   wish,
   wishes,
 } from "./rules/session-life.ts";
+import { hindered, raiseEpoch, replaceDrained, requestDrain } from "./rules/starter-reports.ts";
 import { stats } from "./rules/stats.ts";
 import { take } from "./rules/take.ts";
 import { fail, finish, post } from "./rules/turns.ts";
@@ -47,6 +49,11 @@ export const operations = {
   wish,
   settle,
   observePod,
+  raiseEpoch,
+  hindered,
+  requestDrain,
+  replaceDrained,
+  setPaused,
   startFailed,
   sleepIfIdle,
   idleCandidates,
@@ -72,12 +79,14 @@ export const operations = {
   blobStored,
   useBlobs,
   maySeeBlob,
+  isBlobIn,
   unsentBlobs,
   blobsIn,
   forgetBlobs,
   linesAfter,
   history,
   listSessions,
+  session,
   listMessages,
   retry,
   audit: recordAudit,
@@ -97,11 +106,13 @@ export const readOnly: ReadonlySet<CommandName> = new Set<CommandName>([
   "activeGroups",
   "destinations",
   "maySeeBlob",
+  "isBlobIn",
   "unsentBlobs",
   "blobsIn",
   "linesAfter",
   "history",
   "listSessions",
+  "session",
   "listMessages",
   "usage",
   "figures",

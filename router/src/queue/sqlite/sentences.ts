@@ -13,6 +13,9 @@ export const sentences = {
   providerFailed: (message: string) => `I can't answer your message: ${message}`,
   providerAuth: (message: string) => `I can't answer: the model provider refused the credentials. ${message}`,
   startFailed: (reason: string) => `The agent could not be started, so your message waits. ${reason}`,
+  hindered: (reason: string) => `The agent can't start yet, so your message waits. ${reason}`,
+  paused: "This agent is paused. Your message waits, and is answered when somebody resumes it.",
+  pausedReason: "Paused by a person.",
   placeInLine: (running: number, place: number) =>
     `All ${running} sessions that this agent may run are busy. Your message waits; you are number ${place} in line.`,
   waiting: "Waits until a running session of its agent group sleeps.",

@@ -6,6 +6,7 @@ import { sql, type Transaction } from "../transaction.ts";
 import { referToFiles } from "./blobs.ts";
 import { boundContext, insertIn } from "./inbox.ts";
 import { tell } from "./outbox.ts";
+import { isPaused } from "./pauses.ts";
 import type { SessionRecord } from "./records.ts";
 import { createSession, findSession } from "./sessions.ts";
 import { backsOff, wake } from "./waking.ts";
@@ -91,6 +92,7 @@ function whyItWaits(
   session: SessionRecord,
   { row, effect }: { row: AcceptRow; effect: { readonly place: number } },
 ): string {
+  if (isPaused(tx, session)) return sentences.paused;
   if (backsOff(tx, session)) return sentences.startFailed(session.reason ?? "");
   return sentences.placeInLine(row.session.maxRunning, effect.place);
 }

@@ -6,7 +6,7 @@ import { endInstance, markEnded } from "./waking.ts";
 const setInstance = sql<[string, string]>(`
   UPDATE sessions SET instance = ?, failures = 0, retry_at = NULL, reason = NULL WHERE session = ?`);
 
-const setDraining = sql<[string]>("UPDATE sessions SET draining = 1 WHERE session = ?");
+const setDraining = sql<[string]>("UPDATE sessions SET draining = max(draining, 1) WHERE session = ?");
 
 const setPod = sql<[number, string, number, string]>(`
   UPDATE sessions SET epoch = ?, pod_uid = ?, draining = 0, unsettled = max(unsettled, ?) WHERE session = ?`);

@@ -14,7 +14,9 @@ import type { ListMessages } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
 import { textOf } from "./lines.ts";
+import { isPaused } from "./pauses.ts";
 import type { InRecord, OutRecord, SessionRecord } from "./records.ts";
+import { findSession } from "./sessions.ts";
 
 interface Tables {
   sessions: SessionRecord;
@@ -66,6 +68,11 @@ export function listSessions(tx: Transaction, namespace: string, limit: number):
   return allOf(tx, query.compile()).map((row) => sessionRow(tx, row));
 }
 
+export function session(tx: Transaction, key: string): SessionRow | undefined {
+  const row = findSession(tx, key);
+  return row && sessionRow(tx, row);
+}
+
 /** The newest first. A filter by kind is one of messages in; only chat exists in both directions. */
 export function listMessages(tx: Transaction, query: ListMessages): readonly MessageRow[] {
   const heard = isState(inboundStates, query.state) ? listIn(tx, query) : [];
@@ -90,9 +97,10 @@ const messageRow = (direction: MessageRow["direction"], row: InRecord | OutRecor
   text: textOf(row.body),
 });
 
-function listIn(tx: Transaction, { session, state, kind, limit }: ListMessages): MessageRow[] {
+function listIn(tx: Transaction, { namespace, session, state, kind, limit }: ListMessages): MessageRow[] {
   let query = builder.selectFrom("messages_in").selectAll().orderBy("id", "desc").limit(limit);
   if (session !== undefined) query = query.where("session", "=", session);
+  else if (namespace !== undefined) query = query.where(isOf(namespace));
   if (kind !== undefined) query = query.where("kind", "=", kind);
   if (state === "dead") query = query.where(fragment<boolean>`state = 'dead'`);
   else if (state !== undefined) query = query.where(fragment<boolean>`state = ${state}`);
@@ -103,17 +111,23 @@ function listIn(tx: Transaction, { session, state, kind, limit }: ListMessages):
   return allOf(tx, query.compile()).map(inRow);
 }
 
-function listOut(tx: Transaction, { session, state, limit }: ListMessages): MessageRow[] {
+function listOut(tx: Transaction, { namespace, session, state, limit }: ListMessages): MessageRow[] {
   const isOpen = state === "pending" || state === "leased";
   // The plus sign keeps SQLite from walking through all that ever was in the order of the ids, to find the few open ones.
   const order = isOpen ? fragment`+id` : fragment.ref("id");
   let query = builder.selectFrom("messages_out").selectAll().orderBy(order, "desc").limit(limit);
   if (session !== undefined) query = query.where("session", "=", session);
+  else if (namespace !== undefined) query = query.where(isOf(namespace));
   if (state === "dead" || state === "unknown") query = query.where(fragment<boolean>`state IN ('dead', 'unknown')`);
   if (isOpen) query = query.where("ended_at", "is", null);
   if (state !== undefined) query = query.where(fragment<boolean>`state = ${state}`);
   return allOf(tx, query.compile()).map(outRow);
 }
+
+/** What has no session is found by its conversation. The plus signs keep the other filters' index. */
+const isOf = (namespace: string) => fragment<boolean>`(
+  +session >= ${`${namespace}/`} AND +session < ${`${namespace}0`}
+  OR +session = '' AND +conversation IN (SELECT id FROM conversations WHERE namespace = ${namespace}))`;
 
 function sessionRow(tx: Transaction, row: SessionRecord): SessionRow {
   const { namespace, name } = splitKey(row.session);
@@ -128,13 +142,18 @@ function sessionRow(tx: Transaction, row: SessionRecord): SessionRow {
     pending: row.open_rows - delayed,
     lastActiveAt: row.last_active_at,
     ...optional({ podUid: row.pod_uid, conversation: row.conversation, oldestPendingAt: head?.created_at ?? null }),
-    ...optional({ reason: row.reason ?? (row.waiting === null ? null : sentences.waiting) }),
+    ...optional({ reason: row.reason ?? whyItWaits(tx, row) }),
   };
+}
+
+function whyItWaits(tx: Transaction, row: SessionRecord): string | null {
+  if (row.waiting === null) return null;
+  return isPaused(tx, row) ? sentences.pausedReason : sentences.waiting;
 }
 
 function phaseOf(row: SessionRecord): SessionRow["phase"] {
   if (row.wanted === 0) return row.failures > 0 ? "Failed" : "Asleep";
-  if (row.draining === 1) return "Draining";
+  if (row.draining > 0) return "Draining";
   return row.instance === null ? "Waking" : "Awake";
 }
 

@@ -16,6 +16,7 @@ export interface SessionRecord {
   readonly unsettled: number;
   readonly pod_uid: string | null;
   readonly instance: string | null;
+  /** 1 = the pod ends by itself; 2 = it is to be ended after its turn. */
   readonly draining: number;
   /** Place in the line for admission, by order and not by time; null = does not wait. */
   readonly waiting: number | null;

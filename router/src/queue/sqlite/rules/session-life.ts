@@ -2,8 +2,8 @@ import { backoffMs } from "@copepod/core/backoff";
 import type { SessionWish, Written } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
+import { hasAskers, tellAskers } from "./askers.ts";
 import { queueActor, recordAudit } from "./audit.ts";
-import { tell } from "./outbox.ts";
 import type { SessionRecord } from "./records.ts";
 import { findSession, getSession } from "./sessions.ts";
 import { endInstance, putToSleep, waitInLine, wake } from "./waking.ts";
@@ -16,10 +16,6 @@ const maxRowsPerPromotion = 500;
 const setFailed = sql<[number, number, string, string]>(
   "UPDATE sessions SET failures = ?, retry_at = ?, reason = ? WHERE session = ?",
 );
-
-const selectAskers = sql<[string], { conversation: string; thread: string | null }>(`
-  SELECT DISTINCT conversation, thread FROM messages_in
-  WHERE session = ? AND state = 'pending' AND seq > 0 AND trigger = 1`);
 
 const selectBusy = sql<[string, string, number], { found: number }>(`
   SELECT 1 AS found FROM messages_in WHERE session = ? AND state = 'leased' AND trigger = 1
@@ -45,8 +41,11 @@ const setSettled = sql<[string, number]>(
   "UPDATE sessions SET unsettled = 0 WHERE session = ? AND wanted = 0 AND epoch = ?",
 );
 
-const wishColumns = "session, agent_group, wanted, epoch";
-type WishRecord = Pick<SessionRecord, "session" | "agent_group" | "wanted" | "epoch">;
+const wishColumns = "session, agent_group, key_kind, conversation, thread, wanted, epoch";
+type WishRecord = Pick<
+  SessionRecord,
+  "session" | "agent_group" | "key_kind" | "conversation" | "thread" | "wanted" | "epoch"
+>;
 
 const selectWishes = sql<[], WishRecord>(`SELECT ${wishColumns} FROM sessions WHERE wanted = 1 OR unsettled = 1`);
 const selectWish = sql<[string], WishRecord>(`SELECT ${wishColumns} FROM sessions WHERE session = ?`);
@@ -97,10 +96,9 @@ export function startFailed(
   putToSleep(tx, key);
   tx.run(setFailed, failures, retryAt, reason, key);
   recordAudit(tx, { actor: queueActor, action: "startFailed", subject: key, detail: reason });
-  const askers = tx.all(selectAskers, key);
-  if (askers.length > 0) waitInLine(tx, session);
+  if (hasAskers(tx, key)) waitInLine(tx, session);
   const told = { key: `startFailed/${key}/${epoch}`, text: sentences.startFailed(reason) };
-  if (session.failures === 0) for (const asker of askers) tell(tx, asker, told);
+  if (session.failures === 0) tellAskers(tx, key, told);
   return { retryAt, ...tx.written() };
 }
 
@@ -129,9 +127,10 @@ export function promoteDue(tx: Transaction): {
   return { sessions: [...sessions], nextAt: tx.get(nextDelayed)?.due ?? undefined };
 }
 
-const toWish = ({ session, agent_group, wanted, epoch }: WishRecord): SessionWish => ({
+const toWish = ({ session, agent_group, key_kind, conversation, thread, wanted, epoch }: WishRecord): SessionWish => ({
   session,
   group: agent_group,
+  key: { kind: key_kind, conversation: conversation ?? undefined, thread: thread ?? undefined },
   wanted: wanted === 1,
   epoch,
 });

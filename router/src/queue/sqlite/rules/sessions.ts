@@ -62,7 +62,7 @@ export function countOpenRows(tx: Transaction, session: string, change: number):
   tx.run(changeOpenRows, change, tx.now, session);
 }
 
-export const isDraining = (session: SessionRecord): boolean => session.draining === 1 || session.wanted === 0;
+export const isDraining = (session: SessionRecord): boolean => session.draining > 0 || session.wanted === 0;
 
 /** The session, if the holder is the present one. Its lease starts anew. @throws CopepodError superseded, podUnknown */
 export function requireHolder(tx: Transaction, holder: Holder): SessionRecord {

@@ -1,6 +1,7 @@
 import type { Wake } from "../../queue-store.ts";
 import { sql, type Transaction } from "../transaction.ts";
 import { boundContext } from "./inbox.ts";
+import { isPaused, pausedSubject } from "./pauses.ts";
 import type { SessionRecord } from "./records.ts";
 import { findSession } from "./sessions.ts";
 
@@ -25,6 +26,7 @@ const raiseEpoch = sql<[number, string]>(`
 
 const waitingInLine = sql<[string, number, number], SessionRecord>(`
   SELECT * FROM sessions WHERE agent_group = ? AND waiting IS NOT NULL AND (retry_at IS NULL OR retry_at <= ?)
+    AND NOT EXISTS (${pausedSubject})
   ORDER BY waiting LIMIT ?`);
 
 const longestIdle = sql<[string], { session: string }>(`
@@ -49,7 +51,7 @@ const forgetInstance = sql<[string]>("UPDATE sessions SET instance = NULL WHERE 
  */
 export function wake(tx: Transaction, session: SessionRecord): Wake {
   if (session.wanted === 1) return { kind: "awake" };
-  const mayStart = !backsOff(tx, session);
+  const mayStart = !backsOff(tx, session) && !isPaused(tx, session);
   if (mayStart && countRunning(tx, session.agent_group) < session.max_running) return start(tx, session);
   const evicted = mayStart ? evictIdle(tx, session.agent_group) : undefined;
   if (evicted !== undefined) return { ...start(tx, session), evicted };
