@@ -16,6 +16,7 @@ describe("the runner's environment", () => {
       placeholder: "0123456789abcdef",
       workspace: "/workspace",
       agentDir: "/agent",
+      teamDir: undefined,
       sandbox: "none",
       harnessesDir: undefined,
       logLevel: "info",

@@ -1,22 +1,21 @@
 import { join } from "node:path";
 import { environment } from "@copepod/core/environment";
 import { parseInput } from "@copepod/core/errors";
+import { socketPathSchema } from "@copepod/core/router-address";
 import { z } from "zod";
 
-/** The longest path that a Unix socket may have. */
-const maxSocketPath = 107;
-
-/** What keeps the session apart from the machine. `none`: nothing does; `waived`: nothing does, as the person asked for. */
-const sandboxes = ["bubblewrap", "docker", "podman", "none", "waived"] as const;
+/**
+ * What keeps the session apart from the machine. `pod`: its container in a cluster; `none`: nothing does; `waived`:
+ * nothing does, as the person asked for.
+ */
+const sandboxes = ["bubblewrap", "docker", "podman", "pod", "none", "waived"] as const;
 export type Sandbox = (typeof sandboxes)[number];
 
 /** What the runner reads from its environment. */
 export const environmentSchema = z.object({
-  [environment.proxySocket]: z
-    .string()
-    .min(1)
-    .max(maxSocketPath)
-    .describe("Path of the Unix socket where the session's credential-proxy listens."),
+  [environment.proxySocket]: socketPathSchema.describe(
+    "Path of the Unix socket where the session's credential-proxy listens; the runner waits until it is there.",
+  ),
   [environment.placeholder]: z
     .string()
     .min(16)
@@ -25,6 +24,11 @@ export const environmentSchema = z.object({
     ),
   [environment.workspace]: z.string().min(1).describe("The session's own folder; HOME is `home` below it."),
   [environment.agentDir]: z.string().min(1).describe("The agent group's folder, with memory and files."),
+  [environment.teamDir]: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Folder of the workspaces that the agent group shares with others, one folder each."),
   [environment.instructionsDir]: z
     .string()
     .min(1)
@@ -52,6 +56,8 @@ export interface RunnerConfig {
   readonly placeholder: string;
   readonly workspace: string;
   readonly agentDir: string;
+  /** undefined = the agent group shares nothing. */
+  readonly teamDir: string | undefined;
   readonly sandbox: Sandbox;
   readonly harnessesDir: string | undefined;
   readonly logLevel: z.output<typeof environmentSchema>["COPEPOD_LOG_LEVEL"];
@@ -65,12 +71,14 @@ export function readConfig(env: NodeJS.ProcessEnv): RunnerConfig {
   const values = parseInput(environmentSchema, env);
   const workspace = values[environment.workspace];
   const agentDir = values[environment.agentDir];
+  const teamDir = values[environment.teamDir];
   const instructionsDir = values[environment.instructionsDir];
   return {
     proxySocket: values[environment.proxySocket],
     placeholder: values[environment.placeholder],
     workspace,
     agentDir,
+    teamDir,
     sandbox: values[environment.sandbox],
     harnessesDir: values[environment.harnessesDir],
     logLevel: values[environment.logLevel],
@@ -81,6 +89,7 @@ export function readConfig(env: NodeJS.ProcessEnv): RunnerConfig {
       HOME: join(workspace, "home"),
       [environment.workspace]: workspace,
       [environment.agentDir]: agentDir,
+      ...(teamDir === undefined ? {} : { [environment.teamDir]: teamDir }),
       ...(instructionsDir === undefined ? {} : { [environment.instructionsDir]: instructionsDir }),
     },
   };

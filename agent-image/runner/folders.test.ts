@@ -8,7 +8,7 @@ import {
   maxMemoryCharacters,
   memoryPath,
   readContinuation,
-  withMemory,
+  withFolders,
   writeContinuation,
 } from "./folders.ts";
 
@@ -17,26 +17,28 @@ async function folder() {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
+const only = (agentDir: string) => ({ agentDir, teamDir: undefined });
+
 describe("a session's folders", () => {
   it("begin with a memory that says what it is for", async () => {
     await using dir = await folder();
-    const text = await withMemory("Be kind.\n", dir.path);
+    const text = await withFolders("Be kind.\n", only(dir.path));
     assert.match(text, /^Be kind\.\n\n# Memory \(.*\/memory\/index\.md\)\n\n# Memory\n/);
     assert.match(await readFile(memoryPath(dir.path), "utf8"), /read before every turn/);
   });
 
   it("show the memory as it is at each turn", async () => {
     await using dir = await folder();
-    await withMemory("", dir.path);
+    await withFolders("", only(dir.path));
     await writeFile(memoryPath(dir.path), "- Ann likes tea\n");
-    assert.match(await withMemory("", dir.path), /- Ann likes tea\n$/);
+    assert.match(await withFolders("", only(dir.path)), /- Ann likes tea\n$/);
   });
 
   it("show no more of a long memory than has room, and say so", async () => {
     await using dir = await folder();
-    await withMemory("", dir.path);
+    await withFolders("", only(dir.path));
     await writeFile(memoryPath(dir.path), "ä".repeat(10 * maxMemoryCharacters));
-    const text = await withMemory("", dir.path);
+    const text = await withFolders("", only(dir.path));
     assert.equal(text.match(/ä/g)?.length, maxMemoryCharacters);
     assert.match(text, /The memory is longer/);
   });
@@ -44,7 +46,20 @@ describe("a session's folders", () => {
   it("tell when the memory can't be read, instead of failing", async () => {
     await using dir = await folder();
     await mkdir(memoryPath(dir.path), { recursive: true });
-    assert.match(await withMemory("Be kind.", dir.path), /^Be kind\.[\s\S]*can't be read: .* is a folder/);
+    assert.match(await withFolders("Be kind.", only(dir.path)), /^Be kind\.[\s\S]*can't be read: .* is a folder/);
+  });
+
+  it("name what is shared with other agents, and whether it may be changed", async () => {
+    await using dir = await folder();
+    const teamDir = join(dir.path, "team");
+    for (const name of ["minutes", "empty"]) await mkdir(join(teamDir, name), { recursive: true });
+    await writeFile(join(teamDir, "a-file"), "");
+    const text = await withFolders("Be kind.", { agentDir: dir.path, teamDir });
+    assert.match(text, /^Be kind\.\n\n# Shared folders\n/);
+    assert.ok(
+      text.includes(`\n- ${teamDir}/empty: you may change it\n- ${teamDir}/minutes: you may change it\n\n# Memory`),
+    );
+    assert.doesNotMatch(await withFolders("", { agentDir: dir.path, teamDir: join(dir.path, "none") }), /Shared/);
   });
 
   it("keep what a provider wants back, each for itself", async () => {

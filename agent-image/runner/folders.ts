@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
 import { z } from "zod";
 import { createAgentFile, isRefusal, readAgentFile, refusalOf, writeAgentFile } from "./agent-files.ts";
+import { describeTeam } from "./team.ts";
 
 /** Longest part of the memory that goes into the instructions, in UTF-16 units. */
 export const maxMemoryCharacters = 16_000;
@@ -22,11 +23,17 @@ const continuationSchema = z.object({ continuation: z.string() });
 /** Path of the memory that all sessions of the agent group share. */
 export const memoryPath = (agentDir: string): string => join(agentDir, "memory", "index.md");
 
-/** What the provider is told before the conversation: the composed instructions, then the memory as it is now. */
-export async function withMemory(instructions: string, agentDir: string): Promise<string> {
+export interface AgentFolders {
+  readonly agentDir: string;
+  readonly teamDir: string | undefined;
+}
+
+/** What the provider is told before the conversation: the composed instructions, shared folders, the memory as it is now. */
+export async function withFolders(instructions: string, { agentDir, teamDir }: AgentFolders): Promise<string> {
   const path = memoryPath(agentDir);
-  const memory = await readOrCreateMemory(path);
-  return `${instructions.trimEnd()}\n\n# Memory (${path})\n\n${memory.trim()}\n`;
+  const [team, memory] = await Promise.all([describeTeam(teamDir), readOrCreateMemory(path)]);
+  const parts = [instructions, team, `# Memory (${path})\n\n${memory.trim()}`].filter((part) => part !== "");
+  return `${parts.map((part) => part.trimEnd()).join("\n\n")}\n`;
 }
 
 /** The agent may do what it likes with its files; whatever that is, it still hears what people say. */

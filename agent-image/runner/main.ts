@@ -16,7 +16,10 @@ import { runRunner } from "./runner.ts";
 import { createSocketFetch } from "./socket-fetch.ts";
 import { realTime } from "./time.ts";
 import { startToolsServer } from "./tools-server.ts";
+import { untilListening } from "./until-socket.ts";
 
+/** Files are for the whole agent group. */
+const groupUmask = 0o002;
 /** Something of a provider may keep the process alive after its work is over; it is not waited for. */
 const leftoverMs = 2_000;
 
@@ -27,19 +30,27 @@ async function main(config: RunnerConfig): Promise<void> {
     destination({ fd: 1, sync: true }),
   );
   const life = new Life();
+  // In a pod, the group's other sessions change these files too; elsewhere the sandbox says it.
+  if (config.sandbox === "pod") process.umask(groupUmask);
   const parent = config.endWithStdin ? process.stdin : undefined;
   const asked = untilAsked(process, parent);
-  asked.addEventListener("abort", () => life.drain(asked.reason));
+  asked.addEventListener("abort", () => {
+    life.drain(asked.reason);
+    // The first process of a container has no default: without this, a second signal would do nothing there.
+    const again = untilAsked(process, undefined);
+    again.addEventListener("abort", () => life.end(again.reason));
+  });
   untilOrphaned(parent).addEventListener("abort", () => life.end("parent is gone"));
   await using http = createSocketFetch(config.proxySocket);
   const client = { fetch: http.fetch, baseUrl: "http://credential-proxy", token: () => config.placeholder };
   await using loopback = await openLoopback(config.proxySocket);
-  const { workspace, agentDir, providerEnv: env } = config;
+  const { workspace, agentDir, teamDir, providerEnv: env } = config;
   try {
     if (env.HOME) await mkdir(env.HOME, { recursive: true });
   } catch (error) {
     log.warn({ err: error }, "there is no HOME: a provider that needs one will fail its turns");
   }
+  await untilListening(config.proxySocket, life.draining, () => log.info("runner waits for its credential-proxy"));
   try {
     await runRunner({
       mailbox: createClient(mailboxApi, client),
@@ -51,6 +62,7 @@ async function main(config: RunnerConfig): Promise<void> {
       life,
       workspace,
       agentDir,
+      teamDir,
       env,
       createProvider: (name, deps) => createProvider(name, deps, config),
       time: realTime,

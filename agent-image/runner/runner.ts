@@ -22,6 +22,8 @@ const idleMs = 60_000;
 export interface RunnerDeps extends Omit<CurrentProviderDeps, "retry"> {
   readonly mailbox: MailboxClient;
   readonly blobs: Blobs;
+  /** Folder of the workspaces that the agent group shares with others; undefined = it shares none. */
+  readonly teamDir: string | undefined;
   /** Random id of this runner. */
   readonly instance: string;
   /** In [0, 1). */

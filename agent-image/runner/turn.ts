@@ -9,7 +9,7 @@ import { type Answer, splitForFinish, toAnswer } from "./answer.ts";
 import { type AttemptEnd, follow } from "./attempt.ts";
 import { type CommitDeps, failTurn, finishTurn } from "./commit.ts";
 import { uploadFile } from "./files-out.ts";
-import { forgetContinuation, readContinuation, withMemory, writeContinuation } from "./folders.ts";
+import { forgetContinuation, readContinuation, withFolders, writeContinuation } from "./folders.ts";
 import type { Batch } from "./lane.ts";
 import { parseOutput } from "./output.ts";
 import { formatFollowUp, formatNudge, formatPrompt } from "./prompt.ts";
@@ -35,6 +35,7 @@ export interface TurnDeps extends CommitDeps {
   readonly time: Time;
   readonly workspace: string;
   readonly agentDir: string;
+  readonly teamDir: string | undefined;
   readonly activity: (activity: Activity) => void;
   /** @throws CopepodError `providerMissing` */
   readonly prepare: () => Promise<Setting>;
@@ -150,9 +151,9 @@ export class RunningTurn {
   }
 
   async #attempt({ provider, context }: Setting, prompt: PromptPart): Promise<AttemptEnd> {
-    const { agentDir, workspace, time, log } = this.#deps;
+    const { workspace, time, log } = this.#deps;
     const reading = Promise.all([
-      withMemory(context.instructions, agentDir),
+      withFolders(context.instructions, this.#deps),
       readContinuation(workspace, provider.name),
     ]);
     const [instructions, continuation] = await this.#bounded("reading the agent's files", reading, this.#interrupt);

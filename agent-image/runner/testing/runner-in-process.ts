@@ -52,6 +52,7 @@ export class RunnerInProcess implements AsyncDisposable {
       life,
       workspace,
       agentDir,
+      teamDir: undefined,
       env: {},
       createProvider: async (name, deps) => (await loadProvider(name))({ ...deps, harnessDir: "" }),
       proxy: { upstreams: async () => ({ upstreams: [] }) },
