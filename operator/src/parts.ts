@@ -5,11 +5,11 @@ import type { Workspace } from "@copepod/crds/workspace";
 import type { Cache } from "@copepod/kube/cache/cache";
 import type { KubeClient } from "@copepod/kube/client/client";
 import type { Clock } from "@copepod/kube/clock";
+import type { ControllerObserver } from "@copepod/kube/controller/controller";
 import type { EventRecorder } from "@copepod/kube/controller/events";
 import type { Fence } from "@copepod/kube/lease/fence";
 import type { Log } from "@copepod/kube/log";
 import type { KubeObject } from "@copepod/kube/object";
-import type { Registry } from "prom-client";
 import type { Settings } from "./config.ts";
 import type { Seen } from "./seen.ts";
 import type { NodeSeen } from "./session/node.ts";
@@ -44,7 +44,6 @@ export interface Parts {
   /** For what is not normal, and for nothing else. */
   readonly events: Pick<EventRecorder, "record">;
   readonly settings: Settings;
-  readonly registry: Registry;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -54,4 +53,6 @@ export interface Parts {
 /** What a controller is given at the begin of a leadership. */
 export interface LeaderParts extends Parts {
   readonly fence: Pick<Fence, "create" | "mergePatch" | "delete">;
+  /** @param controller its name, in metrics */
+  readonly observerOf: (controller: string) => ControllerObserver;
 }

@@ -6,6 +6,8 @@ import { slim } from "../seen.ts";
 export type PodSeen = {
   readonly metadata: ObjectMeta;
   readonly nodeName: string | undefined;
+  /** UTC ms when it was asked to end; undefined when it was not. */
+  readonly deletedAt: number | undefined;
   readonly status: z.output<typeof statusSchema>;
 };
 
@@ -40,8 +42,22 @@ const statusSchema = z.object({
 
 const specSchema = z.object({ nodeName: z.string().optional().catch(undefined) }).catch({});
 
+const deletionSchema = z.object({
+  deletionTimestamp: z.string().optional(),
+  deletionGracePeriodSeconds: z.number().catch(0),
+});
+
+/** The timestamp of a pod says when its time is over, not when it began to end. */
+function readDeletedAt(metadata: ObjectMeta): number | undefined {
+  const { deletionTimestamp, deletionGracePeriodSeconds } = deletionSchema.parse(metadata);
+  return deletionTimestamp === undefined
+    ? undefined
+    : Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1_000;
+}
+
 export const seePod = ({ metadata, spec, status }: KubeObject): PodSeen => ({
   metadata: slim(metadata),
+  deletedAt: readDeletedAt(metadata),
   nodeName: specSchema.parse(spec).nodeName,
   status: statusSchema.parse(status ?? {}),
 });

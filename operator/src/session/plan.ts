@@ -1,0 +1,150 @@
+import { annotations, groupObjectName, workspaceObjectName } from "@copepod/core/cluster";
+import { CopepodError } from "@copepod/core/errors";
+import type { AgentGroup } from "@copepod/crds/agent-group";
+import { isNotFound } from "@copepod/kube/errors";
+import { isRecord, type KubeObject, keyOf } from "@copepod/kube/object";
+import { judgeMounts } from "../group/mounts.ts";
+import { conditionOf } from "../group/status.ts";
+import type { Parts } from "../parts.ts";
+import { agentGroups } from "../resources.ts";
+import type { Seen } from "../seen.ts";
+import type { Start } from "./decide.ts";
+import type { Trouble } from "./facts.ts";
+import { newGroupMs } from "./limits.ts";
+import { sharedNodeOf } from "./neighbours.ts";
+import { type PodPlan, podFor, templateOf } from "./pod.ts";
+import { assertSafePod } from "./safe-pod.ts";
+import { keysOf } from "./volumes.ts";
+
+type NoStart = Exclude<Start, { readonly kind: "possible" }>;
+
+export type Planned =
+  | { readonly start: Extract<Start, { readonly kind: "possible" }>; readonly plan: PodPlan }
+  | { readonly start: NoStart; readonly plan?: undefined };
+
+type Looking = Pick<Parts, "caches" | "settings" | "clock">;
+
+/** From what a session's pod would be made now, as far as the caches know. */
+export function planPod(parts: Looking, session: Seen<unknown>, seenGroup: Seen<AgentGroup>): Planned {
+  const group = seenGroup.resource;
+  if (!group) {
+    return refused("GroupInvalid", `The AgentGroup can't be read: ${seenGroup.problem}. Mend it.`);
+  }
+  const trouble = wishTrouble(parts, group);
+  if (trouble) return refused(trouble.reason, trouble.message);
+  const missing = volumeTrouble(parts, seenGroup, group) ?? objectTrouble(parts, seenGroup);
+  if (missing) return { start: missing };
+  const plan = planOf(parts, session, group);
+  try {
+    assertSafePod(podFor(plan, { epoch: 1, placeholder: "" }));
+  } catch (error) {
+    if (error instanceof CopepodError) return refused("PodRefused", error.message);
+    throw error;
+  }
+  return { start: { kind: "possible", template: templateOf(plan), rules: plan.rules }, plan };
+}
+
+/** The cache may be a little behind the router's: so the API server has the word. */
+export async function whyNoGroup(
+  { client }: Pick<Parts, "client">,
+  place: { readonly namespace: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<Planned> {
+  try {
+    await client.get(agentGroups, place, { signal });
+    return { start: { kind: "soon" } };
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return refused("GroupMissing", `There is no AgentGroup ${place.name}; apply it.`);
+  }
+}
+
+const refused = (reason: string, message: string): Planned => ({ start: { kind: "refused", reason, message } });
+
+function planOf({ caches, settings }: Looking, session: Seen<unknown>, group: AgentGroup): PodPlan {
+  const { namespace, name } = group.metadata;
+  const resourceOf = <T>({ resource }: Seen<T>): T[] => (resource === undefined ? [] : [resource]);
+  const inNamespace = ({ metadata }: Seen<unknown>): boolean => metadata.namespace === namespace;
+  const workspaces = [...caches.workspaces.values()].filter(inNamespace).flatMap(resourceOf);
+  const rules = caches.configMaps.get(keyOf({ namespace, name: groupObjectName(name) }));
+  return {
+    session,
+    group,
+    settings,
+    agentImage: imageOf(settings, group) ?? "",
+    volumes: {
+      keys: keysOf(
+        group.spec.credentials.flatMap((credential) => {
+          const seen = caches.credentials.get(keyOf({ namespace, name: credential }));
+          return seen ? resourceOf(seen) : [];
+        }),
+      ),
+    },
+    sharesNode: sharedNodeOf(
+      group,
+      [...caches.groups.values()].filter(inNamespace).flatMap(resourceOf),
+      new Map(workspaces.map((one) => [one.metadata.name, one])),
+    ),
+    rules: rules?.metadata.annotations?.[annotations.rules] ?? "",
+  };
+}
+
+const imageOf = ({ images }: Parts["settings"], { spec: { agent } }: AgentGroup): string | undefined =>
+  agent.image ?? (Object.hasOwn(images.agents, agent.provider) ? images.agents[agent.provider] : undefined);
+
+/** What people have to mend. */
+function wishTrouble({ settings, caches }: Looking, group: AgentGroup): Trouble | undefined {
+  const { agent, mounts, teamWorkspaces } = group.spec;
+  const { namespace } = group.metadata;
+  if (imageOf(settings, group) === undefined) {
+    const message = `The installation has no image for the provider ${agent.provider}; set agent.image of the AgentGroup.`;
+    return { reason: "ProviderUnknown", message };
+  }
+  const [mount] = judgeMounts(settings.mountPolicy, namespace, mounts);
+  if (mount) return { reason: "MountRefused", message: mount };
+  const workspace = teamWorkspaces.find(({ name }) => !caches.workspaces.get(keyOf({ namespace, name })));
+  if (!workspace) return undefined;
+  const message = `There is no Workspace ${workspace.name}; apply it, or take it out of teamWorkspaces.`;
+  return { reason: "WorkspaceMissing", message };
+}
+
+function volumeTrouble(
+  { caches }: Looking,
+  seen: Seen<AgentGroup>,
+  { metadata, spec }: AgentGroup,
+): NoStart | undefined {
+  const { namespace } = metadata;
+  const own = groupObjectName(metadata.name);
+  const condition = conditionOf(seen, "VolumeReady");
+  for (const name of [own, ...spec.teamWorkspaces.map((one) => workspaceObjectName(one.name))]) {
+    const claim = caches.volumeClaims.get(keyOf({ namespace, name }));
+    const why = claim && claimTrouble(claim);
+    if (why) return { kind: "refused", reason: "VolumeMissing", message: `The volume claim ${name} ${why}` };
+    if (claim || name !== own || condition?.status !== "False") continue;
+    return { kind: "refused", reason: "VolumeMissing", message: condition.message };
+  }
+  return undefined;
+}
+
+function claimTrouble({ metadata, status }: KubeObject): string | undefined {
+  if (metadata.deletionTimestamp !== undefined) return "is being deleted.";
+  const isLost = isRecord(status) && status.phase === "Lost";
+  return isLost ? "has lost its volume; restore it." : undefined;
+}
+
+/** The group's controller makes them, a moment after the group. */
+function objectTrouble({ caches, clock }: Looking, { metadata, resource }: Seen<AgentGroup>): NoStart | undefined {
+  const { namespace, name = "", creationTimestamp = "" } = metadata;
+  const key = keyOf({ namespace, name: groupObjectName(name) });
+  const claims = (resource?.spec.teamWorkspaces ?? []).map((one) =>
+    keyOf({ namespace, name: workspaceObjectName(one.name) }),
+  );
+  const areThere =
+    [key, ...claims].every((claim) => caches.volumeClaims.get(claim)) &&
+    caches.serviceAccounts.get(key) &&
+    caches.configMaps.get(key);
+  if (areThere) return undefined;
+  if (clock.now() - Date.parse(creationTimestamp) < newGroupMs) return { kind: "soon" };
+  const message = "Service account, volumes or rules of the agent group are not there; see its conditions.";
+  return { kind: "later", reason: "GroupNotReady", message };
+}

@@ -1,0 +1,90 @@
+import type { Session } from "@copepod/crds/session";
+import type { Clock } from "@copepod/kube/clock";
+import { type HasMetadata, keyOf } from "@copepod/kube/object";
+import type { Seen } from "../seen.ts";
+import type { PodSeen } from "./pod-seen.ts";
+
+/** A cache that has not shown a write after this time never will: the object is gone already. */
+const expectMs = 10_000;
+
+interface Written {
+  readonly session: Seen<Session>;
+  /** The version that was written over: while the cache shows it, it is behind. */
+  readonly over: string | undefined;
+}
+
+interface Made {
+  readonly pod: PodSeen;
+  /** Monotonic ms. */
+  readonly at: number;
+}
+
+/**
+ * What this leader has written a moment ago, for as long as the caches may not show it. Only so that nothing is written twice:
+ * forgetting all of it does no harm.
+ */
+export class RecentWrites {
+  readonly #clock: Clock;
+  readonly #written = new Map<string, Written>();
+  /** By key of the Session. */
+  readonly #made = new Map<string, Made>();
+  /** Versions of pods that were asked to end, by UID. */
+  readonly #ended = new Map<string, string | undefined>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  wrote(read: Seen<Session>, session: Seen<Session>): void {
+    this.#written.set(keyOfObject(read), { session, over: read.metadata.resourceVersion });
+  }
+
+  made(session: string, pod: PodSeen): void {
+    this.#made.set(session, { pod, at: this.#clock.monotonic() });
+  }
+
+  ended({ metadata: { uid = "", resourceVersion } }: PodSeen): void {
+    this.#ended.set(uid, resourceVersion);
+  }
+
+  /** The Session as it is, as far as this leader knows. @param cached as the cache has it */
+  latest(cached: Seen<Session>): Seen<Session> {
+    const key = keyOfObject(cached);
+    const written = this.#written.get(key);
+    if (!written) return cached;
+    if (written.over === cached.metadata.resourceVersion) return written.session;
+    this.#written.delete(key);
+    return cached;
+  }
+
+  /** The pods of a Session. @param cached as the cache has them */
+  pods(session: string, cached: readonly PodSeen[]): readonly PodSeen[] {
+    const made = this.#made.get(session);
+    const isBehind = made && !cached.some(({ metadata }) => metadata.uid === made.pod.metadata.uid);
+    if (made && (!isBehind || this.#clock.monotonic() - made.at > expectMs)) this.#made.delete(session);
+    const all = isBehind && this.#made.has(session) ? [...cached, made.pod] : cached;
+    return all.map((pod) => (this.#isEnding(pod) ? { ...pod, deletedAt: this.#clock.now() } : pod));
+  }
+
+  /** Pods that no cache shows yet. */
+  get unseen(): number {
+    return this.#made.size;
+  }
+
+  /** To be called for pods that changed or are gone. */
+  forgetPod({ metadata: { uid = "" } }: HasMetadata, session: string | undefined): void {
+    this.#ended.delete(uid);
+    if (session !== undefined && this.#made.get(session)?.pod.metadata.uid === uid) this.#made.delete(session);
+  }
+
+  forgetSession(key: string): void {
+    this.#written.delete(key);
+    this.#made.delete(key);
+  }
+
+  #isEnding({ metadata: { uid = "", resourceVersion }, deletedAt }: PodSeen): boolean {
+    return deletedAt === undefined && this.#ended.has(uid) && this.#ended.get(uid) === resourceVersion;
+  }
+}
+
+const keyOfObject = ({ metadata: { namespace, name = "" } }: HasMetadata): string => keyOf({ namespace, name });
