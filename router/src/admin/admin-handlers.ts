@@ -1,5 +1,5 @@
-import { defaultNamespace, keyOf, splitKey } from "@copepod/core/addresses";
-import type { adminApi, ResourceView, SessionRow } from "@copepod/core/admin-api";
+import { keyOf, splitKey } from "@copepod/core/addresses";
+import type { adminApi, Problem, ResourceView, SessionRow } from "@copepod/core/admin-api";
 import type { Handlers } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
 import type { ChannelHealthBook } from "../channel/channel-health.ts";
@@ -10,85 +10,128 @@ import type { ListMessages, QueueStore } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
 import { credentialProblems } from "../sessions/proxy-rules.ts";
 import type { WishWriter } from "../sessions/wish-writer.ts";
+import { nameFor, ownOf } from "./own.ts";
+import { nameOf, type Person } from "./person.ts";
+import { Rights } from "./rights.ts";
 import { createTerminalHandlers, type TerminalDeps } from "./terminal.ts";
 import { sumUsage } from "./usage.ts";
 
-export interface AdminDeps extends TerminalDeps {
+export interface AdminDeps extends Omit<TerminalDeps, "rights"> {
   readonly store: QueueStore;
   readonly resources: ResourceStore;
   readonly health: ChannelHealthBook;
-  readonly wishes: WishWriter;
+  readonly wishes: Pick<WishWriter, "poke">;
   readonly announcer: Announcer;
+  /** Namespaces that the router follows; undefined = all that resources name. */
+  readonly namespaces: readonly string[] | undefined;
   readonly version: string;
   /** What keeps the router from being ready; empty = ready. */
   readonly notReady: () => readonly string[];
 }
 
-type AdminHandlers = Handlers<typeof adminApi, CallContext<string>>;
+type AdminHandlers = Handlers<typeof adminApi, CallContext<Person>>;
 
 /** More sessions than this are not counted for a status. */
 const maxSessionsCounted = 500;
 
-/** What the CLI uses. The caller is a name for the audit. */
+/** What the CLI uses. */
 export function createAdminHandlers(deps: AdminDeps): AdminHandlers {
   const { store, resources } = deps;
+  const rights = new Rights(deps);
+  const seen = { ...deps, rights };
   return {
-    ...createTerminalHandlers(deps),
-    status: async () => {
+    ...createTerminalHandlers(seen),
+    status: async ({ namespace }, { caller }) => {
       const reasons = [...deps.notReady()];
-      return {
-        version: deps.version,
-        ready: reasons.length === 0,
-        reasons,
-        problems: [...resources.problems(), ...credentialProblems(resources.current())],
-        channels: [...resources.current().channels].map(([key, { spec }]) => ({
-          channel: splitKey(key).name,
-          ...(isServedByRouter(spec.type) ? { state: "ready" } : deps.health.of(key)),
-        })),
-      };
+      return { version: deps.version, ready: reasons.length === 0, reasons, ...detailsFor(seen, caller, namespace) };
     },
-    listResources: async ({ kind, namespace }) => ({ items: await listResources(deps, kind, namespace) }),
+    listResources: async ({ kind, namespace }, { caller }) => {
+      rights.requireAdmin(caller, namespace);
+      return { items: await listResources(deps, kind, namespace) };
+    },
     applyResource: async ({ resource }, { caller }) => {
+      rights.requireAllRights(caller);
       const applied = await resources.apply(resource);
       if (applied.result !== "unchanged") {
         const subject = `${applied.kind}/${applied.name}`;
-        await store.audit({ actor: caller, action: "apply", subject, detail: applied.result });
+        await store.audit({ actor: nameOf(caller), action: "apply", subject, detail: applied.result });
       }
       return applied;
     },
-    listSessions: async ({ namespace, limit }) => {
-      const rows = await store.listSessions(namespace, limit);
-      return { items: await Promise.all(rows.map((row) => withTerminal(deps, row))) };
-    },
-    listMessages: async ({ session, state, kind, limit }) => {
-      const key = session === undefined || session.includes("/") ? session : keyOf(defaultNamespace, session);
-      const query: ListMessages = { session: key, state, kind, limit };
-      return { items: [...(await store.listMessages(query))] };
-    },
-    retry: async ({ id }, { caller }) => {
-      const { item, wake, ...written } = await store.retry(id);
+    listSessions: async ({ namespace, limit }, { caller }) => ({
+      items: await listSessions(seen, caller, { namespace, limit }),
+    }),
+    listMessages: async (input, { caller }) => ({ items: await listMessages(seen, caller, input) }),
+    retry: async ({ namespace, id }, { caller }) => {
+      rights.requireAdmin(caller, namespace);
+      const { item, wake, ...written } = await store.retry(id, namespace);
       deps.announcer.written(written);
       deps.announcer.sessionChanged(item.session);
       deps.wishes.poke(item.session);
       if (wake.kind === "woken" && wake.evicted !== undefined) deps.wishes.poke(wake.evicted);
-      await store.audit({ actor: caller, action: "retry", subject: id, detail: item.session });
+      await store.audit({ actor: nameOf(caller), action: "retry", subject: id, detail: item.session });
       return { item };
     },
-    usage: async (query) => ({ items: await sumUsage(deps, query) }),
+    usage: async (query, { caller }) => {
+      rights.requireAdmin(caller, query.namespace);
+      return { items: await sumUsage(deps, query) };
+    },
     backup: async ({ path }, { caller }) => {
+      rights.requireAllRights(caller);
       const { bytes } = await store.backup(path);
-      await store.audit({ actor: caller, action: "backup", subject: path, detail: String(bytes) });
+      await store.audit({ actor: nameOf(caller), action: "backup", subject: path, detail: String(bytes) });
       return { path, bytes };
     },
   };
 }
 
+type Seen = AdminDeps & { readonly rights: Rights };
+
+/** Who may do everything sees the problems and channels of all namespaces, an admin those of theirs, others none. */
+function detailsFor({ resources, health, rights }: Seen, person: Person, namespace: string) {
+  const isShown = (of: string | undefined): boolean =>
+    rights.hasAllRights(person) || (of === namespace && rights.mayAdminister(person, namespace));
+  const problems: Problem[] = [...resources.problems(), ...credentialProblems(resources.current())];
+  const channels = [...resources.current().channels].map(([key, { spec }]) => ({ ...splitKey(key), key, spec }));
+  return {
+    problems: problems.filter((problem) => isShown(problem.namespace)),
+    channels: channels
+      .filter((channel) => isShown(channel.namespace))
+      .map(({ name, key, spec }) => ({
+        channel: name,
+        ...(isServedByRouter(spec.type) ? { state: "ready" } : health.of(key)),
+      })),
+  };
+}
+
+async function listSessions(seen: Seen, person: Person, { namespace, limit }: { namespace: string; limit: number }) {
+  const { store, rights } = seen;
+  rights.requireFollowed(namespace);
+  const rows = await store.listSessions(namespace, limit);
+  const shown = rights.mayAdminister(person, namespace) ? rows : await ownOf(store, person, rows);
+  return await Promise.all(shown.map((row) => withTerminal(seen, person, row)));
+}
+
+async function listMessages(
+  { store, rights }: Seen,
+  person: Person,
+  input: Parameters<AdminHandlers["listMessages"]>[0],
+) {
+  const { session = "", state, kind, limit } = input;
+  const key = session === "" || session.includes("/") ? session : keyOf(input.namespace, session);
+  const namespace = key === "" ? input.namespace : splitKey(key).namespace;
+  const mayAll = rights.mayAdminister(person, namespace);
+  if (key === "" || mayAll) rights.requireAdmin(person, namespace);
+  const query: ListMessages = { namespace, session: key === "" ? undefined : key, state, kind, limit };
+  const rows = await store.listMessages(query);
+  return mayAll ? [...rows] : await ownOf(store, person, rows);
+}
+
 /** Only the router knows which conversations are terminals, and how people call them. */
-async function withTerminal({ store, resources }: AdminDeps, row: SessionRow): Promise<SessionRow> {
+async function withTerminal({ store }: AdminDeps, person: Person, row: SessionRow): Promise<SessionRow> {
   const conversation = row.conversation === undefined ? undefined : await store.conversation(row.conversation);
-  if (!conversation) return row;
-  const channel = resources.current().channels.get(keyOf(conversation.namespace, conversation.channel));
-  return channel?.spec.type === "terminal" ? { ...row, terminal: conversation.address } : row;
+  const terminal = conversation && nameFor(person, conversation);
+  return terminal === undefined ? row : { ...row, terminal };
 }
 
 async function listResources(deps: AdminDeps, kind: string, namespace: string): Promise<ResourceView[]> {

@@ -1,16 +1,20 @@
 import { crc32 } from "node:zlib";
-import { defaultNamespace, keyOf, splitKey } from "@copepod/core/addresses";
+import { keyOf, splitKey } from "@copepod/core/addresses";
 import type { adminApi, Line } from "@copepod/core/admin-api";
 import type { Handlers } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
 import type { Announcer } from "../http/announcer.ts";
 import { bells, type Doorbell, longPoll } from "../http/doorbell.ts";
 import type { CallContext } from "../http/listener.ts";
+import { terminalOf } from "../inbound/access.ts";
 import type { Directory } from "../inbound/directory.ts";
 import type { Accepted, Inbound } from "../inbound/inbound.ts";
 import type { Clock, Conversation, QueueStore } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
 import type { Activities } from "../sessions/activities.ts";
+import { addressOf, displayNameOf, requireFiles, speakerOf } from "./own.ts";
+import type { Person } from "./person.ts";
+import type { Rights } from "./rights.ts";
 
 /** Lines that one answer of `events` carries. */
 const maxLinesPerAnswer = 200;
@@ -18,6 +22,7 @@ const maxLinesPerAnswer = 200;
 export interface TerminalDeps {
   readonly store: QueueStore;
   readonly resources: Pick<ResourceStore, "current">;
+  readonly rights: Pick<Rights, "requireFollowed">;
   readonly directory: Directory;
   readonly inbound: Inbound;
   readonly activities: Activities;
@@ -26,17 +31,16 @@ export interface TerminalDeps {
   readonly clock: Clock;
 }
 
-type AdminHandlers = Handlers<typeof adminApi, CallContext<string>>;
+type AdminHandlers = Handlers<typeof adminApi, CallContext<Person>>;
 type SayInput = Parameters<AdminHandlers["say"]>[0];
 
 /** The terminal channel, which the router serves itself: delivered = committed, clients replay by `after=`. */
 export function createTerminalHandlers(deps: TerminalDeps): Pick<AdminHandlers, "say" | "events" | "history" | "stop"> {
   const { store, activities, doorbell, clock } = deps;
-  const conversationOf = async (name: string) => await introduce(deps, name);
   return {
-    say: async (input) => await say(deps, input),
-    events: async ({ conversation: name, after, activityVersion, waitMs }, { signal }) => {
-      const { id } = await conversationOf(name);
+    say: async (input, { caller }) => await say(deps, caller, input),
+    events: async ({ after, activityVersion, waitMs, ...place }, { caller, signal }) => {
+      const { id } = await introduce(deps, caller, place);
       return await longPoll({
         doorbell,
         keys: [bells.conversation(id)],
@@ -52,44 +56,55 @@ export function createTerminalHandlers(deps: TerminalDeps): Pick<AdminHandlers, 
         },
       });
     },
-    history: async ({ conversation: name, limit }) => {
-      const { lines, position } = await store.history((await conversationOf(name)).id, limit);
+    history: async ({ limit, ...place }, { caller }) => {
+      const { lines, position } = await store.history((await introduce(deps, caller, place)).id, limit);
       return { lines: lines as Line[], position };
     },
-    stop: async ({ conversation: name, sender }) => {
-      const sessions = await store.stop((await conversationOf(name)).id, sender);
+    stop: async ({ sender, ...place }, { caller }) => {
+      const sessions = await store.stop((await introduce(deps, caller, place)).id, speakerOf(caller, sender));
       for (const session of sessions) deps.announcer.sessionChanged(session);
       return { stopping: sessions.length > 0 };
     },
   };
 }
 
-function introduce({ directory, resources }: TerminalDeps, name: string): Promise<Conversation> {
-  const { namespace, channel } = terminalOf(resources);
-  return directory.introduce(
-    { namespace, channel, address: name, name, isGroup: false, servedByRouter: true },
+interface Place {
+  readonly namespace: string;
+  /** As the person calls it. */
+  readonly conversation: string;
+}
+
+function introduce(deps: TerminalDeps, person: Person, { namespace, conversation }: Place): Promise<Conversation> {
+  const channel = channelOf(deps, namespace);
+  const [address, name] = [addressOf(person, conversation), displayNameOf(person, conversation)];
+  return deps.directory.introduce(
+    { namespace, channel, address, name, isGroup: false, servedByRouter: true },
     undefined,
   );
 }
 
-/** The first Channel of type terminal. */
-function terminalOf(resources: Pick<ResourceStore, "current">): { namespace: string; channel: string } {
-  for (const [key, { spec }] of resources.current().channels) {
-    const { namespace, name } = splitKey(key);
-    if (spec.type === "terminal" && namespace === defaultNamespace) return { namespace, channel: name };
-  }
-  throw new CopepodError("notFound", "no Channel of type terminal exists; apply one to chat from a terminal");
+function channelOf({ resources, rights }: TerminalDeps, namespace: string): string {
+  rights.requireFollowed(namespace);
+  const channel = terminalOf(resources.current(), namespace);
+  if (channel !== undefined) return channel;
+  const missing = `no Channel of type terminal exists in the namespace “${namespace}”`;
+  throw new CopepodError("notFound", `${missing}; apply one to chat from a terminal`);
 }
 
-async function say(deps: TerminalDeps, { conversation, group, sender, text, files, dedupeKey }: SayInput) {
-  const { namespace, channel } = terminalOf(deps.resources);
-  const { id } = await introduce(deps, conversation);
+async function say(deps: TerminalDeps, person: Person, input: SayInput) {
+  const { namespace, conversation, group, text, files, dedupeKey } = input;
+  const channel = channelOf(deps, namespace);
+  const { id, address, name } = await introduce(deps, person, input);
   const { position } = await deps.store.history(id, 1);
-  if (files) await deps.store.useBlobs(files);
+  if (files) {
+    await requireFiles(deps.store, person, files);
+    await deps.store.useBlobs(files);
+  }
+  const sender = speakerOf(person, input.sender);
   const event = {
     dedupeKey,
     occurredAt: deps.clock.now(),
-    conversation: { address: conversation, kind: "Direct" as const, name: conversation },
+    conversation: { address, kind: "Direct" as const, name: name ?? conversation },
     sender: { id: sender, name: sender },
     text,
     files,

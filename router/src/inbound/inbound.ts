@@ -32,7 +32,7 @@ export interface InboundDeps {
   readonly limiter: RateLimiter;
   readonly reminders: Reminders;
   readonly limits: GroupLimits;
-  readonly wishes: WishWriter;
+  readonly wishes: Pick<WishWriter, "poke">;
   readonly activities: Activities;
   readonly announcer: Announcer;
   readonly metrics: RouterMetrics;

@@ -18,6 +18,10 @@ const credential = (name: string, spec: object = {}) => ({
   spec: { upstream: { api: "Anthropic" }, ...spec },
 });
 const wish = (name: string, wanted = true): SessionWish => ({
+  ...said(name, wanted),
+  key: { kind: "Group", conversation: undefined, thread: undefined },
+});
+const said = (name: string, wanted = true) => ({
   session: `default/${name}-1`,
   group: `default/${name}`,
   wanted,
@@ -58,11 +62,11 @@ describe("the rules of running sessions", () => {
   });
 
   it("go with every wish, and are empty for a group that does not exist", async () => {
-    const said: object[] = [];
+    const heard: object[] = [];
     const none = async () => assert.fail("not asked for");
     const client: SupervisorClient = {
       putWanted: async (input) => {
-        said.push(input);
+        heard.push(input);
         return {};
       },
       putChannels: none,
@@ -73,9 +77,9 @@ describe("the rules of running sessions", () => {
     const link = new SupervisorLink(deps);
     await link.put(wish("one"));
     await link.put(wish("two"));
-    assert.deepEqual(said, [
-      { ...wish("one"), rules: groupRules(resources, "default/one").rules },
-      { ...wish("two"), rules: { group: "two", upstreams: [], rules: [] } },
+    assert.deepEqual(heard, [
+      { ...said("one"), rules: groupRules(resources, "default/one").rules },
+      { ...said("two"), rules: { group: "two", upstreams: [], rules: [] } },
     ]);
     assert.equal(groupRules(resources, "default/one").rules.upstreams[0]?.name, "anthropic");
   });

@@ -28,6 +28,7 @@ export function credentialProblems({ agentGroups, credentials }: Resources): Pro
 }
 
 const problemOf = ({ metadata, spec }: AgentGroup, credential: string, reason: string): Problem => ({
+  namespace: metadata.namespace,
   file: `AgentGroup ${metadata.name}`,
   path: `spec.credentials[${spec.credentials.indexOf(credential)}]`,
   reason,

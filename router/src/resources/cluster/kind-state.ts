@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { splitKey } from "@copepod/core/addresses";
 import type { Problem } from "@copepod/core/admin-api";
 import type { Resource } from "@copepod/crds/kinds";
 import { pathText, type ResourceIssue } from "@copepod/crds/parse";
@@ -65,7 +66,8 @@ export class KindState<K extends Resource["kind"]> {
     if (didCount) this.#snapshot = undefined;
     const path = pathText(issue?.path ?? []);
     const reason = issue?.reason ?? "the resource is not valid";
-    const problem = { file: `${this.kind} ${key}`, ...(path && { path }), reason };
+    const { namespace } = splitKey(key);
+    const problem = { file: `${this.kind} ${key}`, namespace, ...(path && { path }), reason };
     const isNews = !isDeepStrictEqual(this.#problems.get(key), problem);
     this.#problems.set(key, problem);
     return didCount || isNews;

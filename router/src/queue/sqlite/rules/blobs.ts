@@ -25,6 +25,13 @@ const selectSeen = sql<[string, string, string, string], { found: number }>(`
   SELECT 1 AS found FROM blob_uploads WHERE hash = ? AND session = ? UNION ALL
   SELECT 1 AS found FROM blob_references WHERE hash = ? AND session = ? LIMIT 1`);
 
+const selectSaid = sql<[string, string, string], { found: number }>(`
+  SELECT 1 AS found FROM blob_references r
+  JOIN conversations c ON c.id = COALESCE(
+    (SELECT conversation FROM messages_in WHERE id = r.message),
+    (SELECT conversation FROM messages_out WHERE id = r.message))
+  WHERE r.hash = ? AND c.served_by_router = 1 AND substr(c.address, 1, length(?)) = ? LIMIT 1`);
+
 const sumUnsent = sql<[string], { files: number; bytes: number }>(`
   SELECT COUNT(*) AS files, COALESCE(SUM(b.bytes), 0) AS bytes FROM blob_uploads u JOIN blobs b ON b.hash = u.hash
   WHERE u.session = ? AND b.referred = 0`);
@@ -56,6 +63,9 @@ export function useBlobs(tx: Transaction, files: readonly MessageFile[]): void {
 
 export const maySeeBlob = (tx: Transaction, session: string, hash: string): boolean =>
   tx.get(selectSeen, hash, session, hash, session) !== undefined;
+
+export const isBlobIn = (tx: Transaction, hash: string, addressPrefix: string): boolean =>
+  tx.get(selectSaid, hash, addressPrefix, addressPrefix) !== undefined;
 
 export const unsentBlobs = (tx: Transaction, session: string): FileRoom =>
   tx.get(sumUnsent, session) ?? { files: 0, bytes: 0 };

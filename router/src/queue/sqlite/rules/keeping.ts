@@ -1,3 +1,4 @@
+import { splitKey } from "@copepod/core/addresses";
 import type { MessageRow } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import { maxOutboundAgeMs } from "@copepod/core/limits";
@@ -5,6 +6,7 @@ import type { Wake, Written } from "../../queue-store.ts";
 import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
 import { inRow, outRow } from "./lists.ts";
+import { findConversation } from "./outbox.ts";
 import type { InRecord, OutRecord } from "./records.ts";
 import { countOpenRows, getSession, takeSeqs } from "./sessions.ts";
 import { wake } from "./waking.ts";
@@ -46,12 +48,26 @@ const purgeStatements: readonly ReturnType<typeof sql<[number, number]>>[] = [
 
 const vacuum = `PRAGMA incremental_vacuum(${maxPagesPerPurge})`;
 
-export function retry(tx: Transaction, id: string): { readonly item: MessageRow; readonly wake: Wake } & Written {
+export function retry(
+  tx: Transaction,
+  id: string,
+  namespace?: string,
+): { readonly item: MessageRow; readonly wake: Wake } & Written {
   const incoming = tx.get(selectIn, id);
-  if (incoming) return retryIn(tx, incoming);
+  if (incoming && isOf(tx, incoming, namespace)) return retryIn(tx, incoming);
   const outgoing = tx.get(selectOut, id);
-  if (outgoing) return retryOut(tx, outgoing);
+  if (outgoing && isOf(tx, outgoing, namespace)) return retryOut(tx, outgoing);
   throw new CopepodError("notFound", sentences.rowUnknown(id));
+}
+
+function isOf(
+  tx: Transaction,
+  { session, conversation }: InRecord | OutRecord,
+  namespace: string | undefined,
+): boolean {
+  if (namespace === undefined) return true;
+  if (session !== "") return splitKey(session).namespace === namespace;
+  return findConversation(tx, conversation)?.namespace === namespace;
 }
 
 export function purge(tx: Transaction, endedBefore: number): number {
