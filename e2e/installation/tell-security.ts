@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { containers, podPaths, ports } from "@copepod/core/cluster";
 import { terminalResources } from "../support/system.ts";
@@ -25,11 +27,16 @@ interface Place {
   readonly container: string;
 }
 
-interface Scene {
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** From where it is reached: a probe that works nowhere shows nothing. */
+  readonly control: Place;
+}
+
+interface Scene extends AsyncDisposable {
   readonly agent: Place;
-  /** A pod that no policy keeps from anything: what fails there shows nothing. */
-  readonly open: Place;
-  readonly addresses: Readonly<Record<string, readonly [host: string, port: number]>>;
+  readonly targets: Readonly<Record<(typeof targets)[number], Target>>;
 }
 
 /** What a hostile agent can reach from its container; each probe is shown to work from where it should. */
@@ -51,6 +58,7 @@ export function tellSecurity(its: () => Installation): void {
     });
     after(async () => {
       await system?.[Symbol.asyncDispose]();
+      await scene?.[Symbol.asyncDispose]();
       await its().ask("delete", "namespace", openNamespace, "--ignore-not-found");
     });
 
@@ -62,8 +70,8 @@ export function tellSecurity(its: () => Installation): void {
 
     for (const target of targets) {
       it(`${target} is not reached`, async () => {
-        const [host, port] = scene.addresses[target] ?? assert.fail(`no address of ${target}`);
-        assert.equal(await attempt(scene.open, probes.connects, host, String(port)), true, "the probe works elsewhere");
+        const { host, port, control } = scene.targets[target];
+        assert.equal(await attempt(control, probes.connects, host, String(port)), true, "the probe works elsewhere");
         assert.equal(await attempt(scene.agent, probes.connects, host, String(port)), false);
       });
     }
@@ -154,22 +162,25 @@ async function setScene(installation: Installation): Promise<Scene> {
     ) ?? [];
   const api = await installation.ask("get", "service", "kubernetes", "--output=jsonpath={.spec.clusterIP}");
   await openPod(installation, agent);
-  await listenAtMetadataAddress(installation);
-  const ofRouter = (port: number) => [router.status.podIP ?? "", port] as const;
+  const metadata = await serveMetadata(installation);
   const apiPort = Number(new URL(await serverOf(installation)).port);
+  const inOpen: Place = { namespace: openNamespace, pod: "open", container: "open" };
+  const inRouter: Place = { namespace: systemNamespace, pod: router.metadata.name, container: "router" };
+  const inOther: Place = { namespace: agentsNamespace, pod: other.metadata.name, container: containers.agent };
+  const ofRouter = (port: number): Target => ({ host: router.status.podIP ?? "", port, control: inRouter });
   return {
     agent: { namespace: agentsNamespace, pod: agent.metadata.name, container: containers.agent },
-    open: { namespace: openNamespace, pod: "open", container: "open" },
-    addresses: {
-      "the API server by its Service": [api, 443],
-      "the API server by the node's address": [address, apiPort],
-      "the kubelet": [address, 10_250],
+    targets: {
+      "the API server by its Service": { host: api, port: 443, control: inOpen },
+      "the API server by the node's address": { host: address, port: apiPort, control: inOpen },
+      "the kubelet": { host: address, port: 10_250, control: inOpen },
       "the router's admin API": ofRouter(ports.admin),
       "the router's channel API": ofRouter(ports.channel),
       "the router's metrics": ofRouter(ports.metrics),
-      "another session's pod": [other.status.podIP ?? "", ports.metrics],
-      "the metadata address": [metadataAddress, 80],
+      "another session's pod": { host: other.status.podIP ?? "", port: ports.metrics, control: inOther },
+      "the metadata address": { host: metadataAddress, port: 80, control: inOpen },
     },
+    [Symbol.asyncDispose]: metadata,
   };
 }
 
@@ -200,8 +211,15 @@ async function openPod(installation: Installation, like: SeenPod): Promise<void>
   );
 }
 
-/** What clouds have there is not to be had here: a program of the node's network takes the address. */
-async function listenAtMetadataAddress(installation: Installation): Promise<void> {
-  const command = `ip address add ${metadataAddress}/32 dev lo 2>/dev/null; true`;
-  await installation.stage.cluster("exec", "--", "sh", "-c", command);
+/** What clouds have there is not to be had here: a program of the node takes the address. @returns ends it */
+async function serveMetadata({ stage }: Installation): Promise<() => Promise<void>> {
+  const serve = `require("node:child_process").spawnSync("ip", ["address", "add", "${metadataAddress}/32", "dev", "lo"]);
+require("node:http").createServer((_, answer) => answer.end("metadata")).listen(80, "${metadataAddress}", () => console.log("up"));`;
+  const [program, args, env] = stage.words("exec", "--", process.execPath, "--eval", serve);
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], env });
+  await once(child.stdout, "data");
+  return async () => {
+    child.kill();
+    await once(child, "exit");
+  };
 }
