@@ -7,6 +7,7 @@ import { resourcesMarkdown } from "@copepod/crds/generator/reference";
 import { definitions } from "@copepod/crds/kinds";
 import { readText } from "../repository.ts";
 import { apiPage } from "./api-page.ts";
+import { chartPages } from "./chart-pages.ts";
 import { cliPage, loadProgram } from "./cli-page.ts";
 import { crdTemplates } from "./crd-chart.ts";
 import { environmentPage, loadEnvironments } from "./environment-page.ts";
@@ -23,6 +24,7 @@ export async function generateAll(root: string): Promise<Map<string, string>> {
   return new Map([
     ...definitions.map((one): [string, string] => [`crds/generated/${crdFileName(one)}`, crdYaml(one)]),
     ...crdTemplates(definitions),
+    ...chartPages(root),
     ["docs/reference/resources.md", resourcesMarkdown(definitions, readSamples(root))],
     ["docs/reference/errors.md", errorsPage(errorCatalogue)],
     ["docs/reference/api.md", apiPage()],

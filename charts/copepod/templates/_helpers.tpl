@@ -118,3 +118,12 @@ matchExpressions:
 
 {{/* Most credentials of an agent group, as its kind says. */}}
 {{- define "copepod.maxCredentials" -}}20{{- end }}
+
+{{/* Of pods that do next to nothing. */}}
+{{- define "copepod.smallResources" -}}
+requests:
+  cpu: 1m
+  memory: 48Mi
+limits:
+  memory: 128Mi
+{{- end }}

@@ -26,10 +26,10 @@ session:
   runtimeClassName: {{ . }}
   {{- end }}
 network:
-  deniedCidrs:
-    {{- toYaml .Values.sessions.network.deniedCidrs | nindent 4 }}
+  {{- toYaml .Values.sessions.network | nindent 2 }}
 mountPolicy:
-  {{- toYaml .Values.sessions.mountPolicy | nindent 2 }}
+  allow:
+    {{- toYaml .Values.sessions.mountPolicy | nindent 4 }}
 wakesPerNode: {{ .Values.sessions.wakesPerNode }}
 client:
   {{- toYaml .Values.operator.client | nindent 2 }}
