@@ -5,7 +5,6 @@ import { Controller, type ReconcileResult } from "@copepod/kube/controller/contr
 import { ownKey } from "@copepod/kube/controller/owners";
 import { isMoreThanStatus, sourceOf } from "@copepod/kube/controller/sources";
 import { isNotFound } from "@copepod/kube/errors";
-import { controllerMetrics } from "@copepod/kube/metrics/metrics";
 import { isRecord, keyOf, type Resource } from "@copepod/kube/object";
 import { groupsThat } from "../group/gather.ts";
 import type { Verdict } from "../group/status.ts";
@@ -23,7 +22,7 @@ type SecretRef = Credential["spec"]["secretRef"];
 
 /** Says of each Credential whether its key is there, and who uses it. */
 export function makeCredentialController(parts: LeaderParts): Controller {
-  const { caches, clock, random, log, registry } = parts;
+  const { caches, clock, random, log, observerOf } = parts;
   const name = "credential";
   const status = new StatusWriter(parts, credentials);
 
@@ -49,7 +48,7 @@ export function makeCredentialController(parts: LeaderParts): Controller {
     sourceOf(caches.groups, { keysOf: ofGroup, when: isMoreThanStatus }),
   ];
   return new Controller({
-    ...{ name, clock, random, log, reconcile, sources, observer: controllerMetrics(registry)(name) },
+    ...{ name, clock, random, log, reconcile, sources, observer: observerOf(name) },
   });
 }
 

@@ -1,7 +1,6 @@
 import { groupObjectName, labels } from "@copepod/core/cluster";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
-import { controllerMetrics } from "@copepod/kube/metrics/metrics";
 import { keyOf, parseKey } from "@copepod/kube/object";
 import type { LeaderParts } from "../parts.ts";
 import { agentGroups, networkPolicies } from "../resources.ts";
@@ -19,11 +18,11 @@ import { conflictCheckMs, earliest, StatusWriter } from "./status-writer.ts";
 
 /** Keeps what an agent group has in the cluster: volume, service account, rules, network policy, status. */
 export function makeGroupController(parts: LeaderParts, lookup: Lookup): Controller {
-  const { caches, clock, random, log, registry } = parts;
+  const { caches, clock, random, log, observerOf } = parts;
   const name = "agentgroup";
   const groups = new Groups(parts, lookup);
   return new Controller({
-    ...{ name, clock, random, log, sources: groupSources(caches), observer: controllerMetrics(registry)(name) },
+    ...{ name, clock, random, log, sources: groupSources(caches), observer: observerOf(name) },
     reconcile: (key, signal) => groups.reconcile(key, signal),
   });
 }

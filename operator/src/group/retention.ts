@@ -3,7 +3,6 @@ import type { Session } from "@copepod/crds/session";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
 import { ownKey } from "@copepod/kube/controller/owners";
 import { isMoreThanStatus, sourceOf } from "@copepod/kube/controller/sources";
-import { controllerMetrics } from "@copepod/kube/metrics/metrics";
 import type { LeaderParts } from "../parts.ts";
 import { sessions } from "../resources.ts";
 import type { Seen } from "../seen.ts";
@@ -19,7 +18,7 @@ const longestRoundMs = 60 * 60_000;
  * folders stay: the next message makes the Session anew.
  */
 export function makeRetentionController(parts: LeaderParts): Controller {
-  const { caches, clock, random, log, registry, fence } = parts;
+  const { caches, clock, random, log, observerOf, fence } = parts;
   const name = "retention";
 
   const reconcile = async (key: string, signal: AbortSignal): Promise<ReconcileResult | undefined> => {
@@ -36,7 +35,7 @@ export function makeRetentionController(parts: LeaderParts): Controller {
 
   const sources = [sourceOf(caches.groups, { keysOf: ownKey, when: isMoreThanStatus })];
   return new Controller({
-    ...{ name, clock, random, log, reconcile, sources, observer: controllerMetrics(registry)(name) },
+    ...{ name, clock, random, log, reconcile, sources, observer: observerOf(name) },
   });
 }
 

@@ -4,7 +4,6 @@ import { maxUsersListed, type Workspace } from "@copepod/crds/workspace";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
 import { ownKey } from "@copepod/kube/controller/owners";
 import { isMoreThanStatus, type Source, sourceOf } from "@copepod/kube/controller/sources";
-import { controllerMetrics } from "@copepod/kube/metrics/metrics";
 import { type HasMetadata, keyOf, parseKey } from "@copepod/kube/object";
 import { groupsThat } from "../group/gather.ts";
 import { summary } from "../group/status.ts";
@@ -17,12 +16,12 @@ import { Volumes } from "./volumes.ts";
 
 /** Keeps the volumes that agent groups share. */
 export function makeWorkspaceController(parts: LeaderParts): Controller {
-  const { caches, clock, random, log, registry } = parts;
+  const { caches, clock, random, log, observerOf } = parts;
   const name = "workspace";
   const keeper = { parts, volumes: new Volumes(parts), status: new StatusWriter(parts, workspaces) };
   const sources = workspaceSources(caches);
   return new Controller({
-    ...{ name, clock, random, log, sources, observer: controllerMetrics(registry)(name) },
+    ...{ name, clock, random, log, sources, observer: observerOf(name) },
     reconcile: (key, signal) => reconcile(keeper, key, signal),
   });
 }
