@@ -97,7 +97,7 @@ export class ExitError extends CopepodError {
   constructor(
     exit: ExitName,
     code: ErrorCode,
-    { message, cure }: { readonly message: string; readonly cure?: string },
+    { message, cure }: { readonly message: string; readonly cure?: string | undefined },
   ) {
     super(code, message);
     this.exit = exit;

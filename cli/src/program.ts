@@ -1,11 +1,12 @@
 import { harnessNames } from "@copepod/agent-image/harnesses/harness";
 import { usageKeys } from "@copepod/core/admin-api";
 import { inboundStates, outboundStates } from "@copepod/core/messages";
-import { Command, InvalidArgumentError, Option, type OptionValues } from "commander";
-import { addClusterOptions, isForCluster } from "./cluster/options.ts";
-import type { CliDeps, Context } from "./context.ts";
-import { exitCodeHelp, exitCodeOf } from "./exit-codes.ts";
-import { describeError, errorJson } from "./output/describe-error.ts";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { addClusterOptions } from "./cluster/options.ts";
+import { addClusterCommands } from "./cluster-program.ts";
+import type { CliDeps } from "./context.ts";
+import { exitCodeHelp } from "./exit-codes.ts";
+import { jsonOption, run } from "./run-command.ts";
 
 /** The command line. Building it does nothing yet, so that its documentation can be generated from it. */
 export function buildProgram(deps: CliDeps): Command {
@@ -29,6 +30,7 @@ export function buildProgram(deps: CliDeps): Command {
   addKeyCommands(program, deps);
   addProviderCommands(program, deps);
   addAdminCommands(program, deps);
+  addClusterCommands(program, deps);
   return program;
 }
 
@@ -110,6 +112,7 @@ function addResourceCommands(program: Command, deps: CliDeps): void {
     .command("apply")
     .description("write resources; all are checked before one is written")
     .requiredOption("-f, --filename <paths...>", "files or folders of YAML; - is stdin")
+    .option("--force-conflicts", "in a cluster: take over fields that somebody else has set")
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) => (await import("./commands/apply.ts")).apply(context, command.opts())),
@@ -191,7 +194,7 @@ function addAdminCommands(program: Command, deps: CliDeps): void {
   program
     .command("backup")
     .description("copy the queue database while it is in use")
-    .argument("<path>", "file to write")
+    .argument("<path>", "file to write; in a cluster one of the router's container, whose volume is /var/lib/copepod")
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) => (await admin()).backup(context, command.args[0] ?? "", command.opts())),
@@ -241,40 +244,5 @@ function parseCount(text: string): number {
   throw new InvalidArgumentError("It must be a whole number above 0.");
 }
 
-const jsonOption = () => new Option("-o, --output <format>", "results and errors as JSON").choices(["json"]);
-
 const timeoutOption = () =>
   new Option("--timeout <duration>", "how long an answer may take, such as 90s or 5m").default("5m");
-
-type Work = (context: Context, command: Command) => Promise<number>;
-
-/** Runs a command's work; its result or its error becomes the exit code. Work is imported only when it is asked for. */
-function run(deps: CliDeps, work: Work): (...args: unknown[]) => Promise<void> {
-  return async (...args) => {
-    const command = args.at(-1);
-    if (!(command instanceof Command)) throw new Error("commander gives the command last");
-    const options = command.optsWithGlobals();
-    try {
-      deps.setExitCode(await withTarget(deps, options, (context) => work(context, command)));
-    } catch (error) {
-      deps.io.stderr.write(`${options.output === "json" ? errorJson(error) : describeError(error)}\n`);
-      deps.setExitCode(exitCodeOf(error));
-    }
-  };
-}
-
-/** The command works on this machine or on a cluster, as the command line says. */
-async function withTarget(
-  deps: CliDeps,
-  options: OptionValues,
-  work: (context: Context) => Promise<number>,
-): Promise<number> {
-  const settings = deps.config(options.home);
-  if (!isForCluster(deps.programName, options)) return await work({ ...deps, settings, cluster: undefined });
-  const cluster = await deps.openCluster(settings, { ...options, version: deps.version });
-  try {
-    return await work({ ...deps, settings, cluster, connect: () => cluster.connectRouter() });
-  } finally {
-    await cluster.close();
-  }
-}

@@ -20,10 +20,13 @@ export function retry(context: Context, id: string, options: Options): Promise<n
   });
 }
 
-/** Copies the queue database. @param path relative to where the person is, not to where the router is. */
+/**
+ * Copies the queue database.
+ * @param path relative to where the person is. In a cluster it is one of the router's container: its volume is at /var/lib/copepod.
+ */
 export function backup(context: Context, path: string, options: Options): Promise<number> {
   return withAdmin(context, options, async ({ admin }) => {
-    const written = await admin.backup({ path: resolve(path) });
+    const written = await admin.backup({ path: context.cluster ? path : resolve(path) });
     return { sentence: `${written.path} (${written.bytes} bytes)`, data: written };
   });
 }

@@ -5,13 +5,17 @@ import type { AdminClient, Problem } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import { readResourceFile } from "@copepod/router/resources/resource-file";
 import { parseAllDocuments } from "yaml";
+import { applyToCluster } from "../cluster/apply.ts";
+import type { Cluster } from "../cluster/open-cluster.ts";
 import { type Context, print } from "../context.ts";
-import { exitCodes } from "../exit-codes.ts";
+import { ExitError, exitCodes } from "../exit-codes.ts";
 
 export interface ApplyOptions {
   /** Files or folders; `-` is stdin. */
   readonly filename: readonly string[];
   readonly output?: "json";
+  /** In a cluster: takes fields over that somebody else has set. */
+  readonly forceConflicts?: true;
 }
 
 type Applied = Awaited<ReturnType<AdminClient["applyResource"]>>;
@@ -23,13 +27,16 @@ interface ResourceDocument {
 }
 
 /** Writes the resources of files and folders. All are checked first: when one is bad, nothing is changed. */
-export async function apply(context: Context, { filename: paths, output }: ApplyOptions): Promise<number> {
+export async function apply(context: Context, options: ApplyOptions): Promise<number> {
+  const { filename: paths, output, forceConflicts: force = false } = options;
   const documents = await readDocuments(context, paths);
-  const { admin, close } = await context.connect(context.settings);
+  const { write, close } = context.cluster
+    ? await applyingToCluster(context.cluster, { documents, force })
+    : await applyingToRouter(context);
   try {
     const items: Applied[] = [];
     for (const document of documents) {
-      const applied = await applyOne(admin, document);
+      const applied = await located(document, () => write(document.resource));
       items.push(applied);
       if (output !== "json") print(context, `${applied.kind.toLowerCase()}/${applied.name} ${applied.result}`);
     }
@@ -38,6 +45,27 @@ export async function apply(context: Context, { filename: paths, output }: Apply
   } finally {
     await close();
   }
+}
+
+interface Applying {
+  write(resource: ResourceDocument["resource"]): Promise<Applied>;
+  close(): Promise<void>;
+}
+
+async function applyingToRouter(context: Context): Promise<Applying> {
+  const { admin, close } = await context.connect(context.settings);
+  return { write: (resource) => admin.applyResource({ resource }), close };
+}
+
+/** All are tried first, so that what an admission policy refuses changes nothing either. */
+async function applyingToCluster(
+  cluster: Cluster,
+  { documents, force }: { readonly documents: readonly ResourceDocument[]; readonly force: boolean },
+): Promise<Applying> {
+  for (const document of documents) {
+    await located(document, () => applyToCluster(cluster, document.resource, { force, dryRun: true }));
+  }
+  return { write: (resource) => applyToCluster(cluster, resource, { force }), close: async () => {} };
 }
 
 /** @throws CopepodError `invalid` with everything that is wrong in all files */
@@ -61,10 +89,14 @@ export function describeProblem({ file, line, path, reason }: Problem): string {
   return [line === undefined ? file : `${file}:${line}`, path, reason].filter((part) => part !== undefined).join(": ");
 }
 
-async function applyOne(admin: AdminClient, { place, resource }: ResourceDocument): Promise<Applied> {
+/** Errors begin with file and line. */
+async function located<T>({ place }: ResourceDocument, work: () => Promise<T>): Promise<T> {
   try {
-    return await admin.applyResource({ resource });
+    return await work();
   } catch (error) {
+    if (error instanceof ExitError) {
+      throw new ExitError(error.exit, error.code, { message: `${place}: ${error.message}`, cure: error.cure });
+    }
     if (!(error instanceof CopepodError)) throw error;
     throw new CopepodError(error.code, `${place}: ${error.message}`, { cause: error });
   }

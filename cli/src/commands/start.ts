@@ -3,6 +3,7 @@ import { codeOf, type ErrorCode } from "@copepod/core/errors";
 import { type Context, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type ChatOptions, chatOver, converse } from "./chat.ts";
+import { requireMachine } from "./require-target.ts";
 import { endError, type SandboxOptions, startSystem } from "./system.ts";
 
 type StartOptions = ChatOptions & SandboxOptions;
@@ -13,6 +14,7 @@ const settleIntervalMs = 100;
 
 /** Starts the system and chats with it; when it runs already, only chats. */
 export async function start(context: Context, options: StartOptions): Promise<number> {
+  requireMachine(context, "`copepod start`", "Chat with a cluster by `copepod chat`; the chart runs the system there.");
   tell(context, "One moment …");
   for (const deadline = performance.now() + settleTimeoutMs; ; await delay(settleIntervalMs)) {
     const started = await unless("alreadyRunning", () => startAndChat(context, options));

@@ -8,7 +8,7 @@ export async function status(context: Context, { output }: { readonly output?: "
   try {
     const state = await admin.status({ namespace });
     if (output === "json") print(context, JSON.stringify(state, null, 2));
-    else for (const line of describe(state, context.settings.home)) print(context, line);
+    else for (const line of describe(state, placeOf(context))) print(context, line);
     return state.ready ? exitCodes.ok : exitCodes.failure;
   } finally {
     await close();
@@ -17,9 +17,12 @@ export async function status(context: Context, { output }: { readonly output?: "
 
 type State = Awaited<ReturnType<Awaited<ReturnType<Context["connect"]>>["admin"]["status"]>>;
 
-function describe(state: State, home: string): string[] {
+const placeOf = ({ cluster, settings }: Context): string =>
+  cluster ? `the cluster (agents in "${cluster.namespace}")` : settings.home;
+
+function describe(state: State, place: string): string[] {
   return [
-    `Copepod ${state.version} for ${home}: ${state.ready ? "ready" : "not ready"}`,
+    `Copepod ${state.version} for ${place}: ${state.ready ? "ready" : "not ready"}`,
     ...state.reasons.map((reason) => `  ${reason}`),
     ...state.channels.map(({ channel, state: health, detail }) =>
       [`  channel ${channel}: ${health}`, detail].filter(Boolean).join(", "),

@@ -1,9 +1,11 @@
 import type { Sandbox } from "@copepod/agent-image/runner/config";
 import { type Context, tell } from "../context.ts";
+import { requireMachine } from "./require-target.ts";
 import { endError, type SandboxOptions, startSystem } from "./system.ts";
 
 /** The system in the foreground, until a signal ends it. */
 export async function up(context: Context, options: SandboxOptions): Promise<number> {
+  requireMachine(context, "`copepod up`", "In a cluster the chart runs the system: `copepod install`.");
   tell(context, "Copepod is starting …");
   const system = await startSystem(context, options, (sentence) => tell(context, sentence));
   tell(context, "Copepod is ready.");

@@ -57,6 +57,8 @@ export interface ApplyOptions extends CallOptions {
   readonly fieldManager: string;
   /** Takes fields over from other managers instead of a 409. */
   readonly force?: boolean;
+  /** All checks, nothing stored. */
+  readonly dryRun?: boolean;
   readonly subresource?: string;
 }
 

@@ -31,6 +31,9 @@ describe("what the client sends", () => {
     });
     assert.equal(apply?.headers["content-type"], "application/apply-patch+yaml");
     assert.equal(apply.url.searchParams.get("force"), "true");
+    assert.equal(apply.url.searchParams.has("dryRun"), false);
+    await client.apply(maps, { metadata: web }, { fieldManager: "me", dryRun: true });
+    assert.equal(api.requests[3]?.url.searchParams.get("dryRun"), "All");
   });
 
   it("are creates of a part of an object, such as a token", async () => {

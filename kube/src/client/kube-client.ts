@@ -136,11 +136,11 @@ class HttpKubeClient implements KubeClient {
   async apply(
     resource: Resource,
     object: KubeObject,
-    { fieldManager, force, subresource, ...options }: ApplyOptions,
+    { fieldManager, force, dryRun, subresource, ...options }: ApplyOptions,
   ): Promise<KubeObject> {
     const { namespace, name = "" } = object.metadata;
     const place = { namespace, name, subresource };
-    const [body, query] = [withKind(resource, object), { fieldManager, force }];
+    const [body, query] = [withKind(resource, object), { fieldManager, force, dryRun: dryRun ? "All" : undefined }];
     // JSON is YAML.
     const type = "application/apply-patch+yaml";
     const write = { verb: "apply", method: "PATCH", type, body, query, repeatable: true } as const;

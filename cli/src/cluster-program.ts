@@ -1,0 +1,82 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { CliDeps } from "./context.ts";
+import { jsonOption, run } from "./run-command.ts";
+
+/** Commands that are about a cluster alone, or that were made for one. */
+export function addClusterCommands(program: Command, deps: CliDeps): void {
+  addPauseCommands(program, deps);
+  addLookCommands(program, deps);
+  program
+    .command("credential")
+    .description("credentials in a cluster")
+    .helpCommand(false)
+    .command("rotate")
+    .description("have pods that run take a changed key at once, and not within a minute")
+    .argument("<name>", "the Credential")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) =>
+        (await import("./commands/rotate.ts")).rotate(context, command.args[0] ?? "", command.opts()),
+      ),
+    );
+}
+
+function addPauseCommands(program: Command, deps: CliDeps): void {
+  const commands = () => import("./commands/pause.ts");
+  const about = (command: Command) =>
+    command
+      .argument("[what]", "all, group or session", "all")
+      .argument("[name]", "of the agent group or session")
+      .addOption(jsonOption());
+  about(program.command("pause"))
+    .description("let agents sleep whatever waits; messages are kept")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  copepod pause\n  copepod pause group helper\n  copepod -n agents pause session helper-0123456789ab",
+    )
+    .action(
+      run(deps, async (context, command) =>
+        (await commands()).setSuspended(context, command.processedArgs, { ...command.opts(), suspended: true }),
+      ),
+    );
+  about(program.command("resume"))
+    .description("let paused agents wake again; all means all agent groups, and no session that was paused by itself")
+    .action(
+      run(deps, async (context, command) =>
+        (await commands()).setSuspended(context, command.processedArgs, { ...command.opts(), suspended: false }),
+      ),
+    );
+}
+
+function addLookCommands(program: Command, deps: CliDeps): void {
+  program
+    .command("logs")
+    .description("print the logs of a program of Copepod, or of both containers of a session's pod")
+    .argument("<what>", "router, operator, or the name of a session")
+    .option("-f, --follow", "go on until Ctrl-C")
+    .option("--tail <count>", "so many of the last lines of each container", parseLines, 200)
+    .action(
+      run(deps, async (context, command) =>
+        (await import("./commands/logs.ts")).logs(context, command.args[0] ?? "", command.opts()),
+      ),
+    );
+  program
+    .command("debug")
+    .description("find out what is wrong")
+    .helpCommand(false)
+    .command("session")
+    .description("why is it not awake? names the first thing that is wrong, and its cure")
+    .argument("<name>", "name of the session, as `get sessions` shows it")
+    .addOption(jsonOption())
+    .action(
+      run(deps, async (context, command) =>
+        (await import("./commands/debug.ts")).debugSession(context, command.args[0] ?? "", command.opts()),
+      ),
+    );
+}
+
+function parseLines(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 0) return count;
+  throw new InvalidArgumentError("It must be a whole number.");
+}

@@ -1,0 +1,243 @@
+/** What was found of a session, from the router down to its containers. `undefined` = it is not there. */
+export interface SessionFacts {
+  readonly name: string;
+  readonly namespace: string;
+  /** Why the router could not be asked; undefined = it answered. */
+  readonly routerTrouble: string | undefined;
+  readonly row: RowFacts | undefined;
+  readonly session: ObjectFacts | undefined;
+  readonly group: { readonly suspended: boolean; readonly trouble: string | undefined } | undefined;
+  readonly operator: OperatorFacts;
+  readonly pod: PodFacts | undefined;
+}
+
+export interface RowFacts {
+  readonly phase: string;
+  readonly epoch: number;
+  readonly pending: number;
+  /** The router's sentence. */
+  readonly reason: string | undefined;
+  /** The newest message in without an end. */
+  readonly open: { readonly state: string; readonly attempt: number; readonly reason: string | undefined } | undefined;
+  /** Code and sentence of the newest message that was given up. */
+  readonly dead: string | undefined;
+}
+
+export interface ObjectFacts {
+  readonly suspended: boolean;
+  readonly wanted: boolean;
+  readonly wantedEpoch: number;
+  readonly phase: string;
+  readonly epoch: number;
+  /** The condition Ready, where it is False. */
+  readonly notReady: { readonly reason: string; readonly message: string } | undefined;
+}
+
+export interface OperatorFacts {
+  /** Why none of its pods is ready; undefined = one is, or it may not be seen. */
+  readonly trouble: string | undefined;
+  /** Milliseconds since its Lease was renewed; undefined = there is none, or it may not be seen. */
+  readonly leaseAgeMs: number | undefined;
+}
+
+export interface PodFacts {
+  readonly name: string;
+  readonly epoch: number | undefined;
+  readonly phase: string;
+  readonly isEnding: boolean;
+  /** Why it has no node. */
+  readonly unscheduled: string | undefined;
+  readonly containers: readonly ContainerFacts[];
+}
+
+export interface ContainerFacts {
+  readonly name: string;
+  readonly isReady: boolean;
+  readonly restarts: number;
+  /** In the words of the kubelet, such as `ImagePullBackOff: …`; undefined = it runs. */
+  readonly waiting: string | undefined;
+}
+
+/** The first thing that is wrong; or, when nothing is, how it stands. */
+export interface Diagnosis {
+  readonly isWrong: boolean;
+  readonly what: string;
+  readonly cure?: string;
+}
+
+/** A Lease that was not renewed for so long is nobody's. */
+export const staleLeaseMs = 60_000;
+
+/** From a message that waits to the container that should take it: the first link that is broken. Pure. */
+export function diagnose(facts: SessionFacts): Diagnosis {
+  for (const check of chain) {
+    const found = check(facts);
+    if (found) return found;
+  }
+  return atWork(facts);
+}
+
+type Check = (facts: SessionFacts) => Diagnosis | undefined;
+
+const wrong = (what: string, cure: string): Diagnosis => ({ isWrong: true, what, cure });
+const fine = (what: string, cure?: string): Diagnosis => ({ isWrong: false, what, ...(cure && { cure }) });
+
+const chain: readonly Check[] = [
+  checkThere,
+  checkSuspended,
+  checkGroup,
+  checkRouter,
+  checkWork,
+  checkObject,
+  checkOperator,
+  checkWanted,
+  checkCondition,
+  checkPod,
+  checkContainers,
+];
+
+function checkThere({ row, session, routerTrouble, name, namespace }: SessionFacts): Diagnosis | undefined {
+  if (row || session) return undefined;
+  const also = routerTrouble === undefined ? "" : `, and the router could not be asked: ${routerTrouble}`;
+  return wrong(
+    `no session "${name}" is in the namespace "${namespace}"${also}`,
+    "`copepod get sessions` lists them. A session comes to be with its first message: look at wirings if there is none.",
+  );
+}
+
+function checkSuspended({ session, group, name }: SessionFacts): Diagnosis | undefined {
+  if (session?.suspended) return wrong("people have paused this session", `\`copepod resume session ${name}\`.`);
+  return group?.suspended
+    ? wrong("people have paused its agent group", "`copepod resume group <name>`, or `copepod resume`.")
+    : undefined;
+}
+
+function checkGroup({ group }: SessionFacts): Diagnosis | undefined {
+  if (!group)
+    return wrong("its agent group does not exist", "Apply the AgentGroup; its files are kept where its volume is.");
+  return group.trouble === undefined
+    ? undefined
+    : wrong(
+        `its agent group is not ready: ${group.trouble}`,
+        "Mend what the sentence names: `copepod get agentgroups`.",
+      );
+}
+
+function checkRouter({ routerTrouble }: SessionFacts): Diagnosis | undefined {
+  return routerTrouble === undefined
+    ? undefined
+    : wrong(`the router could not be asked: ${routerTrouble}`, "`copepod doctor` and `copepod logs router` say more.");
+}
+
+function checkWork({ row }: SessionFacts): Diagnosis | undefined {
+  if (!row || row.pending > 0 || row.phase !== "Asleep") return undefined;
+  return row.dead === undefined
+    ? fine("it sleeps, since nothing waits for it: the next message wakes it")
+    : fine(
+        `it sleeps, since nothing waits for it; its last message without an answer was given up (${row.dead})`,
+        "Mend that, then `copepod retry <id>`; `copepod get dead-letters` has the id.",
+      );
+}
+
+function checkObject({ row, session }: SessionFacts): Diagnosis | undefined {
+  return row && !session
+    ? wrong(
+        "the router knows it, but its Session object does not exist",
+        "The router makes it: `copepod logs router` says why it could not (rights, or the API server).",
+      )
+    : undefined;
+}
+
+function checkOperator({ operator: { trouble, leaseAgeMs } }: SessionFacts): Diagnosis | undefined {
+  if (trouble !== undefined) return wrong(`the operator does not run: ${trouble}`, "`copepod logs operator` and `copepod doctor` say more.");
+  return leaseAgeMs !== undefined && leaseAgeMs > staleLeaseMs
+    ? wrong(
+        `no operator leads: its Lease was last renewed ${Math.round(leaseAgeMs / 1_000)} s ago`,
+        "`copepod logs operator` says why it can't renew it; deleting its pod starts it anew.",
+      )
+    : undefined;
+}
+
+function checkWanted({ row, session }: SessionFacts): Diagnosis | undefined {
+  if (!session || session.wanted || !row || row.pending === 0) return undefined;
+  return wrong(
+    `a message waits, but the router does not ask for a pod: ${row.reason ?? "it gives no reason"}`,
+    "A limit or a back-off ends by itself; a message whose time has not come waits for it.",
+  );
+}
+
+/** Cures by the reason of the condition Ready. */
+const cures: Readonly<Record<string, string>> = {
+  ImageMissing: "Load or push the image, or mend `agent.image` and the pull secrets. The router tries again by itself.",
+  CrashLoop: "`copepod logs <session>` has its last words; `agent.image` or the settings of the group may be wrong.",
+  ProviderUnknown: "Use a provider that the installation has an image for, or name one in `agent.image`.",
+  MountRefused: "Ask the administrator for the mount (`sessions.mountPolicy` of the chart), or leave it out.",
+  WorkspaceMissing: "Apply the Workspace, or take it out of `teamWorkspaces`.",
+  VolumeMissing:
+    "See the volume claim: `kubectl describe pvc`; docs/troubleshooting.md says how to begin with a new one.",
+  NodeFull: "Make room on the node of the group's volume, or use a ReadWriteMany storage class.",
+  PodLost: "Bring the node back or remove it from the cluster; `session.onNodeLost: Force` does not wait.",
+  StartTimeout: "`kubectl describe pod` shows the events of the start; then it is tried again.",
+  QuotaExceeded: "Raise the ResourceQuota of the namespace, or let other sessions sleep.",
+};
+
+function checkCondition({ session }: SessionFacts): Diagnosis | undefined {
+  const { notReady, phase } = session ?? {};
+  if (!notReady || ["Asleep", "Starting", "Draining"].includes(notReady.reason)) return undefined;
+  const cure = cures[notReady.reason] ?? "Mend what the sentence names; the router tries again by itself.";
+  return wrong(`${phase} (${notReady.reason}): ${notReady.message}`, cure);
+}
+
+function checkPod({ session, pod, operator }: SessionFacts): Diagnosis | undefined {
+  if (!session?.wanted) return undefined;
+  if (!pod) {
+    const doubt = operator.leaseAgeMs === undefined ? "; whether an operator leads could not be seen" : "";
+    return wrong(
+      `it should be awake (epoch ${session.wantedEpoch}), and has no pod yet${doubt}`,
+      "That takes a second. If it stays so: `copepod logs operator`.",
+    );
+  }
+  if (pod.isEnding || (pod.epoch !== undefined && pod.epoch < session.wantedEpoch)) {
+    return wrong(`its former pod ${pod.name} is still ending`, "It has a minute for that; then the next one is made.");
+  }
+  return pod.unscheduled === undefined
+    ? undefined
+    : wrong(
+        `no node takes its pod ${pod.name}: ${pod.unscheduled}`,
+        "Make room, or change nodeSelector, tolerations or the volume's class.",
+      );
+}
+
+function checkContainers({ pod, name }: SessionFacts): Diagnosis | undefined {
+  const stuck = pod?.containers.find(({ waiting }) => waiting !== undefined);
+  if (stuck?.waiting !== undefined) {
+    const isNew = /^(ContainerCreating|PodInitializing)/.test(stuck.waiting);
+    return wrong(
+      `the container ${stuck.name} does not run: ${stuck.waiting}`,
+      isNew
+        ? `That takes a second. If it stays so, a volume or the network is missing: \`kubectl describe pod ${pod?.name}\`.`
+        : `\`copepod logs ${name}\` has its last words.`,
+    );
+  }
+  const unready = pod?.containers.find(({ isReady }) => !isReady);
+  if (!unready) return undefined;
+  const restarts = unready.restarts === 0 ? "" : ` (restarted ${unready.restarts} times)`;
+  return unready.name === "credential-proxy"
+    ? wrong(
+        `the credential-proxy runs but is not ready${restarts}: it does not reach the router, or the router refuses its token`,
+        `\`copepod logs ${name}\` says which; then look at the network policies, and at the router's right to TokenReviews.`,
+      )
+    : wrong(`the container ${unready.name} runs but is not ready${restarts}`, `\`copepod logs ${name}\` says why.`);
+}
+
+function atWork({ row, session }: SessionFacts): Diagnosis {
+  const open = row?.open;
+  if (!open || row.pending === 0)
+    return fine(`nothing is wrong: it is ${session?.phase ?? row?.phase ?? "there"}, and nothing waits`);
+  if (open.state === "leased") return fine("it is awake, and the agent has taken the message that waits");
+  if (open.reason === undefined) return fine("it is awake, and a message waits for the agent's next turn");
+  return wrong(
+    `it is awake, but its message failed ${open.attempt} times; the last time: ${open.reason}`,
+    "Mend that; the message is tried again by itself.",
+  );
+}
