@@ -83,6 +83,14 @@ class ProxyProcess implements AsyncDisposable {
     return await readAnswer(sending);
   }
 
+  /** A call of the runner that the router does not answer. */
+  openPoll() {
+    const headers = { authorization: `Bearer ${sessionPlaceholder}` };
+    const poll = request({ socketPath: join(this.folder, "proxy"), method: "POST", path: "/v1/mailbox/take", headers });
+    poll.on("error", () => undefined).end("{}");
+    return poll;
+  }
+
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, "exit");
@@ -142,12 +150,7 @@ describe("the process that has the keys", { timeout: 60_000 }, () => {
     await using upstream = await FakeUpstream.start();
     await using proxy = await ProxyProcess.start(rulesFor(upstream.url));
     await proxy.untilServing();
-    const headers = { authorization: `Bearer ${sessionPlaceholder}` };
-    const socketPath = join(proxy.folder, "proxy");
-    const polls = Array.from({ length: maxConcurrentRequests }, () =>
-      request({ socketPath, method: "POST", path: "/v1/mailbox/take", headers }),
-    );
-    for (const poll of polls) poll.on("error", () => undefined).end("{}");
+    const polls = Array.from({ length: maxConcurrentRequests }, () => proxy.openPoll());
     await proxy.untilTold("/v1/mailbox/take", polls.length);
     await proxy.send();
     await proxy.untilTold("/v1/mailbox/usage", 1);
@@ -171,6 +174,34 @@ describe("the process that has the keys", { timeout: 60_000 }, () => {
       [credential, model, status, inputTokens, outputTokens, costMicros],
       ["api", "claude-haiku-4-5-20251001", 200, 10, 2, 20],
     );
+  });
+
+  it("serves on when it is asked to end, as long as the runner is there", async () => {
+    await using upstream = await FakeUpstream.start((_request, response) => response.end('{"ok":1}'));
+    await using proxy = await ProxyProcess.start(rulesFor(upstream.url));
+    await proxy.untilServing();
+    const poll = proxy.openPoll();
+    await proxy.untilTold("/v1/mailbox/take", 1);
+    proxy.child.kill("SIGTERM");
+    await proxy.untilTold("/v1/mailbox/drain", 1);
+    assert.equal((await proxy.send()).status, 200);
+    assert.equal(proxy.child.exitCode, null);
+    const ended = once(proxy.child, "exit");
+    poll.destroy();
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  it("ends at the second request, also while the runner is there", async () => {
+    await using upstream = await FakeUpstream.start();
+    await using proxy = await ProxyProcess.start(rulesFor(upstream.url));
+    await proxy.untilServing();
+    proxy.openPoll();
+    await proxy.untilTold("/v1/mailbox/take", 1);
+    proxy.child.kill("SIGTERM");
+    await proxy.untilTold("/v1/mailbox/drain", 1);
+    const ended = once(proxy.child, "exit");
+    proxy.child.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null], "by its own decision, not by the signal");
   });
 
   it("does not start with rules that are not valid, and says why", async () => {

@@ -10,7 +10,9 @@ const staleMs = 2 * longPollMs;
 /** The agent reaches this port too: whatever it does here may cost nothing. */
 const maxConnections = 16;
 const maxHeadBytes = 4 * 1024;
-const headMs = 2_000;
+const requestMs = 2_000;
+/** How often that is looked at. */
+const lookMs = 500;
 
 export interface HealthDeps {
   readonly contact: RouterContact;
@@ -25,7 +27,12 @@ export interface HealthServer extends AsyncDisposable {
 /** Health and numbers for the cluster, on all addresses. Nothing in them is secret. @param port 0 = any free one */
 export async function serveHealth(port: number, deps: HealthDeps): Promise<HealthServer> {
   const server = createServer(
-    { maxHeaderSize: maxHeadBytes, headersTimeout: headMs, requestTimeout: headMs, keepAliveTimeout: headMs },
+    {
+      maxHeaderSize: maxHeadBytes,
+      headersTimeout: requestMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: lookMs,
+    },
     (request, response) => answer(request, response, deps),
   );
   server.maxConnections = maxConnections;
