@@ -119,6 +119,29 @@ export function blobContract(open: OpenQueue): void {
     );
 
     it(
+      "are found in both directions by the address of their conversation",
+      terminal(async (world) => {
+        const files = [await stored(world, file("sent.txt")), await stored(world, file("own.txt"), "default/one")];
+        await sayWith(world, "read this", files.slice(0, 1));
+        const holder = await world.runner();
+        await world.take(holder);
+        await world.store.post(holder, posting(files.slice(1)));
+        const isIn = (prefix: string) => Promise.all(files.map(({ blob }) => world.store.isBlobIn(blob, prefix)));
+        assert.deepEqual(await isIn("ali"), [true, true]);
+        for (const prefix of ["alicia", "ALI", "a_i", "bob"]) assert.deepEqual(await isIn(prefix), [false, false]);
+      }),
+    );
+
+    it(
+      "are not found by an address on a platform, which the platform decides",
+      platform(async (world) => {
+        const sent = await stored(world, file("sent.txt"));
+        await sayWith(world, "read this", [sent]);
+        assert.equal(await world.store.isBlobIn(sent.blob, "ali"), false);
+      }),
+    );
+
+    it(
       "are sent once by a turn that is repeated, and twice when one turn sends them twice",
       terminal(async (world) => {
         const holder = await working(world);

@@ -53,6 +53,18 @@ export function keepingContract(open: OpenQueue): void {
         assert.deepEqual(await list({ state: "done" }), ["a"]);
         assert.deepEqual(await list({ state: "sent", limit: 1 }), ["answer"]);
         assert.deepEqual(await list({ state: "unknown" }), []);
+        // Refusals have no session; where they were told says whose they are.
+        const refusal = {
+          ...{ conversation: world.conversation.id, dedupeKey: "r", sender: undefined, body: {} },
+          ...{ code: "senderUnknown" as const, reason: "no entry", tell: { thread: undefined } },
+        };
+        await world.store.accept({ rows: [], refused: [refusal] });
+        await world.say("elsewhere", { session: "other/three" });
+        assert.deepEqual(await list({ namespace: "other" }), ["elsewhere"]);
+        assert.deepEqual(await list({ namespace: "default" }), ["no entry", "", "answer", "task", "a"]);
+        assert.deepEqual(await list({ namespace: "default", state: "dead" }), [""]);
+        assert.deepEqual(await list({ namespace: "other", state: "pending" }), ["elsewhere"]);
+        assert.deepEqual(await list({ namespace: "oth" }), []);
       }),
     );
 
@@ -124,6 +136,20 @@ export function keepingContract(open: OpenQueue): void {
         if (outcome.outcome !== "accepted") return;
         await rejectsWith(world.store.retry(outcome.id), "conflict");
         await rejectsWith(world.store.retry("nothing"), "notFound");
+      }),
+    );
+
+    it(
+      "finds only what is of the namespace, when one is asked for",
+      onQueue(async (world) => {
+        await world.sayAll("a");
+        const holder = await world.runner();
+        await world.take(holder);
+        await world.store.fail(holder, { ...failure([1]), class: "permanent" });
+        const [dead] = await world.rows({ state: "dead" });
+        await rejectsWith(world.store.retry(dead?.id ?? "", "defaul"), "notFound");
+        const { item } = await world.store.retry(dead?.id ?? "", "default");
+        assert.equal(item.state, "pending");
       }),
     );
   });

@@ -127,7 +127,7 @@ function listOut(tx: Transaction, { namespace, session, state, limit }: ListMess
 /** What has no session is found by its conversation. The plus signs keep the other filters' index. */
 const isOf = (namespace: string) => fragment<boolean>`(
   +session >= ${`${namespace}/`} AND +session < ${`${namespace}0`}
-  OR +session = '' AND +conversation IN (SELECT id FROM conversations WHERE namespace = ${namespace}))`;
+  OR +session = '' AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = conversation AND c.namespace = ${namespace}))`;
 
 function sessionRow(tx: Transaction, row: SessionRecord): SessionRow {
   const { namespace, name } = splitKey(row.session);
