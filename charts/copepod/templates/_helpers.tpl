@@ -93,14 +93,6 @@ priorityClassName: {{ . }}
 {{- define "copepod.commonEnv" -}}
 - name: COPEPOD_NAMESPACES
   value: {{ join "," .Values.agents.namespaces | quote }}
-- name: COPEPOD_POD_NAMESPACE
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.namespace
-- name: COPEPOD_POD_NAME
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.name
 - name: COPEPOD_METRICS_PORT
   value: "9090"
 {{- end }}
