@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CopepodError } from "@copepod/core/errors";
@@ -6,7 +6,7 @@ import { type ImageName, plans } from "./catalogue.ts";
 import { writeArchive } from "./image/archive.ts";
 import { billOfMaterials } from "./image/bill-of-materials.ts";
 import { describeImage } from "./image/manifest.ts";
-import { type Layer, LayerStore, type Recipe } from "./layers/layer.ts";
+import { type Layer, LayerStore, type Recipe, sha256 } from "./layers/layer.ts";
 import { Debian, formatLock, type Locked, parseLock } from "./parts/debian.ts";
 import { harnessRecipe } from "./parts/harness.ts";
 import { nodeRecipe } from "./parts/node.ts";
@@ -44,6 +44,19 @@ export interface Built {
   readonly layers: readonly Layer[];
 }
 
+/** Of the code that makes layers: what it made when it was another is made anew. */
+function sourceHash(): string {
+  const files = globSync("{layers,parts}/*.ts", { cwd: import.meta.dirname }).filter(
+    (name) => !name.endsWith(".test.ts"),
+  );
+  return sha256(
+    files
+      .sort()
+      .map((name) => readFileSync(join(import.meta.dirname, name), "utf8"))
+      .join("\0"),
+  );
+}
+
 /** Processors, in the words of Debian and of container images. */
 const architectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
@@ -58,7 +71,7 @@ export class Builder {
 
   constructor(options: BuildOptions) {
     this.#options = options;
-    this.#store = new LayerStore(join(options.cache, "layers"));
+    this.#store = new LayerStore(join(options.cache, "layers"), sourceHash());
     this.#debian = new Debian({ cache: join(options.cache, "debian"), signal: options.signal });
     this.#architecture = architectures[process.arch] ?? process.arch;
   }

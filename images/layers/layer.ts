@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { Entry } from "./entries.ts";
 import { tarOf } from "./tar.ts";
 
-/** Files of one layer cost more to compress than they save beyond this. */
+/** Beyond it, time doubles for a few parts in a thousand. */
 const compressionLevel = 6;
 
 /** Something with a version that is in an image, for its bill of materials. */
@@ -42,9 +42,12 @@ export interface Recipe {
 /** Layers by their digest, and which of them a recipe has made. */
 export class LayerStore {
   readonly #folder: string;
+  readonly #salt: string;
 
-  constructor(folder: string) {
+  /** @param salt with another one, nothing is known */
+  constructor(folder: string, salt: string) {
     this.#folder = folder;
+    this.#salt = salt;
   }
 
   pathOf({ digest }: Pick<Layer, "digest">): string {
@@ -54,7 +57,7 @@ export class LayerStore {
   /** @param onMake is told when it is not there yet */
   async get({ title, key, make }: Recipe, onMake: (title: string) => void): Promise<Layer> {
     await mkdir(this.#folder, { recursive: true });
-    const note = join(this.#folder, `${sha256(JSON.stringify([title, ...key]))}.json`);
+    const note = join(this.#folder, `${sha256(JSON.stringify([this.#salt, title, ...key]))}.json`);
     const known = await readNote(note);
     if (known && existsSync(this.pathOf(known))) return known;
     onMake(title);

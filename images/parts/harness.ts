@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type HarnessName, harnessFolder, harnessSource } from "@copepod/agent-image/harnesses/harness";
@@ -11,8 +10,17 @@ import { npmPackage } from "./programs.ts";
 /** Folder of harnesses in images. */
 export const harnessesDir = "/opt/harnesses";
 
-/** npm's own notes, which differ between its versions, and what only compilers and people read. */
-const unwanted = /(^|\/)(\.package-lock\.json|.*\.(d\.[cm]?ts|map))$/;
+/** npm's own notes, which differ between its versions, and what only compilers read. */
+const unwanted = /(^|\/)(\.bin|\.package-lock\.json|.*\.(d\.[cm]?ts|map))(\/|$)/;
+
+/** What of a harness is used here, below its folder. The rest is a third of it and more. */
+const used: Readonly<Record<HarnessName, RegExp>> = {
+  // Its own bundle and its program; what it depends on is in these, or is for those who write tools with it.
+  claude: /^node_modules\/@anthropic-ai\/claude-agent-sdk/,
+  // Nobody speaks with it.
+  codex: /^node_modules\/@openai\/codex-(?!.*\/codex-resources\/voice)/,
+  opencode: /^node_modules\//,
+};
 
 const lockSchema = z.object({ packages: z.record(z.string(), z.object({ version: z.string().optional() })) });
 
@@ -34,9 +42,11 @@ export async function harnessRecipe(name: HarnessName, options: HarnessOptions):
       await installHarness(name, { harnessesDir: options.installed, env, say, signal });
       const folder = harnessFolder(options.installed, name);
       const home = join(harnessesDir, basename(folder)).slice(1);
-      const entries = await readTree(folder, (path) => (unwanted.test(path) ? undefined : join(home, path)));
+      const isWanted = (path: string) => used[name].test(path) && !unwanted.test(path);
+      const entries = await readTree(folder, (path) => (isWanted(path) ? join(home, path) : undefined));
+      const kept = new Set(entries.map(({ path }) => path));
       const packages = Object.entries(lockSchema.parse(JSON.parse(lock)).packages).flatMap(([path, { version }]) =>
-        path === "" || version === undefined || !existsSync(join(folder, path))
+        version === undefined || !kept.has(join(home, path))
           ? []
           : [npmPackage(path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length), version)],
       );

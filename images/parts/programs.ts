@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
@@ -27,6 +28,7 @@ const packageSchema = z.object({ name: z.string(), version: z.string() });
 
 /** Bundles the program: that is what tells whether anything has changed. */
 export async function programRecipe(root: string, program: Program, version: string): Promise<Recipe> {
+  if (!existsSync(join(root, program.main))) throw new CopepodError("notFound", `${program.main} is missing`);
   const { outputFiles, metafile } = await bundle(root, program);
   const name = dirname(program.main).split("/")[0] ?? "";
   const entries: Entry[] = [
@@ -61,9 +63,9 @@ async function bundle(root: string, { main, threads = [], native = [] }: Program
     format: "esm",
     platform: "node",
     target: "node26",
-    minify: true,
-    // Names of classes are in what is logged.
-    keepNames: true,
+    // Names stay: they are in the stack traces of logs.
+    minifySyntax: true,
+    minifyWhitespace: true,
     legalComments: "none",
     // Some packages call `require` for what Node brings along.
     banner: {

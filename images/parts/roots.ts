@@ -137,7 +137,7 @@ export function rootRecipe(name: RootName, { debian, packages, work, architectur
   const { title, unwanted, entries } = roots[name];
   return {
     title,
-    key: [name, ...packages.map(({ sha256 }) => sha256)],
+    key: [name, JSON.stringify(entries), ...packages.map(({ sha256 }) => sha256)],
     async make() {
       const files = await debian.fetch(packages);
       await mkdir(work, { recursive: true });
