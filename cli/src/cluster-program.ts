@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CliDeps } from "./context.ts";
-import { jsonOption, run } from "./run-command.ts";
+import { collect, jsonOption, run } from "./run-command.ts";
 
 /** Commands that are about a cluster alone, or that were made for one. */
 export function addClusterCommands(program: Command, deps: CliDeps): void {
+  addInstallCommand(program, deps);
   addPauseCommands(program, deps);
   addLookCommands(program, deps);
   program
@@ -15,8 +16,43 @@ export function addClusterCommands(program: Command, deps: CliDeps): void {
     .argument("<name>", "the Credential")
     .addOption(jsonOption())
     .action(
-      run(deps, async (context, command) =>
-        (await import("./commands/rotate.ts")).rotate(context, command.args[0] ?? "", command.opts()),
+      run(
+        deps,
+        async (context, command) =>
+          (await import("./commands/rotate.ts")).rotate(context, command.args[0] ?? "", command.opts()),
+        "cluster",
+      ),
+    );
+}
+
+function addInstallCommand(program: Command, deps: CliDeps): void {
+  program
+    .command("install")
+    .description("install Copepod in a cluster, with a first agent and you as its owner; says first what it will do")
+    .addOption(
+      new Option("--model <name>", "who answers (default: asked for)").choices([
+        "demo",
+        "anthropic",
+        "claude",
+        "openai",
+      ]),
+    )
+    .option("--storage-class <name>", "of all volumes (default: asked for)")
+    .option("--agent <name>", "name of the first agent group (default: asked for)")
+    .option("--chart <dir>", "folder with the charts copepod and copepod-crds", deps.charts)
+    .addOption(
+      new Option("--set <key=value>", "further value of the chart; may be given again").argParser(collect).default([]),
+    )
+    .option("--yes", "do it without asking; a key is then read from standard input")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  copepod install\n  copepod install --model demo --yes\n  copepod install --model anthropic --yes < key.txt",
+    )
+    .action(
+      run(
+        deps,
+        async (context, command) => (await import("./commands/install.ts")).install(context, command.opts()),
+        "cluster",
       ),
     );
 }
@@ -56,8 +92,11 @@ function addLookCommands(program: Command, deps: CliDeps): void {
     .option("-f, --follow", "go on until Ctrl-C")
     .option("--tail <count>", "so many of the last lines of each container", parseLines, 200)
     .action(
-      run(deps, async (context, command) =>
-        (await import("./commands/logs.ts")).logs(context, command.args[0] ?? "", command.opts()),
+      run(
+        deps,
+        async (context, command) =>
+          (await import("./commands/logs.ts")).logs(context, command.args[0] ?? "", command.opts()),
+        "cluster",
       ),
     );
   program
@@ -69,8 +108,11 @@ function addLookCommands(program: Command, deps: CliDeps): void {
     .argument("<name>", "name of the session, as `get sessions` shows it")
     .addOption(jsonOption())
     .action(
-      run(deps, async (context, command) =>
-        (await import("./commands/debug.ts")).debugSession(context, command.args[0] ?? "", command.opts()),
+      run(
+        deps,
+        async (context, command) =>
+          (await import("./commands/debug.ts")).debugSession(context, command.args[0] ?? "", command.opts()),
+        "cluster",
       ),
     );
 }

@@ -29,6 +29,8 @@ export interface AdminConnection {
 export interface CliDeps {
   readonly io: Io;
   readonly version: string;
+  /** Folder of the charts that belong to this version. */
+  readonly charts: string;
   /** As it was started, without the folder. */
   readonly programName: string;
   /** Name of the person at the terminal, by the operating system. */

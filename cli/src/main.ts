@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { readConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -16,6 +17,7 @@ const user = whoAmI();
 const program = buildProgram({
   io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
   version,
+  charts: fileURLToPath(new URL("../../charts", import.meta.url)),
   programName: basename(process.argv[1] ?? ""),
   userName: user.username,
   userHome: user.homedir,

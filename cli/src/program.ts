@@ -6,7 +6,7 @@ import { addClusterOptions } from "./cluster/options.ts";
 import { addClusterCommands } from "./cluster-program.ts";
 import type { CliDeps } from "./context.ts";
 import { exitCodeHelp } from "./exit-codes.ts";
-import { jsonOption, run } from "./run-command.ts";
+import { collect, jsonOption, run } from "./run-command.ts";
 
 /** The command line. Building it does nothing yet, so that its documentation can be generated from it. */
 export function buildProgram(deps: CliDeps): Command {
@@ -194,7 +194,7 @@ function addAdminCommands(program: Command, deps: CliDeps): void {
   program
     .command("backup")
     .description("copy the queue database while it is in use")
-    .argument("<path>", "file to write; in a cluster one of the router's container, whose volume is /var/lib/copepod")
+    .argument("<path>", "file to write; in a cluster one of the router's container, whose volume is /data")
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) => (await admin()).backup(context, command.args[0] ?? "", command.opts())),
@@ -235,8 +235,6 @@ function addAdminCommands(program: Command, deps: CliDeps): void {
 const messageStates = [...new Set([...inboundStates, ...outboundStates])];
 
 const defaultLimit = 100;
-
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
 function parseCount(text: string): number {
   const count = Number(text);

@@ -12,6 +12,7 @@ export async function loadProgram(): Promise<Program> {
   return buildProgram({
     io: { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
     version: "",
+    charts: "charts",
     programName: "copepod",
     userName: "",
     userHome: "",

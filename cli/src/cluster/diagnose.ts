@@ -149,7 +149,8 @@ function checkObject({ row, session }: SessionFacts): Diagnosis | undefined {
 }
 
 function checkOperator({ operator: { trouble, leaseAgeMs } }: SessionFacts): Diagnosis | undefined {
-  if (trouble !== undefined) return wrong(`the operator does not run: ${trouble}`, "`copepod logs operator` and `copepod doctor` say more.");
+  if (trouble !== undefined)
+    return wrong(`the operator does not run: ${trouble}`, "`copepod logs operator` and `copepod doctor` say more.");
   return leaseAgeMs !== undefined && leaseAgeMs > staleLeaseMs
     ? wrong(
         `no operator leads: its Lease was last renewed ${Math.round(leaseAgeMs / 1_000)} s ago`,

@@ -1,6 +1,7 @@
+import { codeOf } from "@copepod/core/errors";
 import { apiGroup, apiVersionName, type Definition } from "@copepod/crds/definition";
 import type { KubeClient } from "@copepod/kube/client/client";
-import { ApiError, isNotFound } from "@copepod/kube/errors";
+import { isNotFound } from "@copepod/kube/errors";
 import type { KubeObject, ObjectName, Resource } from "@copepod/kube/object";
 import { ExitError } from "../exit-codes.ts";
 import type { Cluster } from "./open-cluster.ts";
@@ -57,7 +58,7 @@ export async function look<T>(call: Promise<T>): Promise<T | "forbidden" | "miss
     return await call;
   } catch (error) {
     if (isNotFound(error)) return "missing";
-    if (error instanceof ApiError && error.status === 403) return "forbidden";
+    if (codeOf(error) === "forbidden") return "forbidden";
     throw error;
   }
 }

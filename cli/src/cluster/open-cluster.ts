@@ -18,6 +18,8 @@ export interface Cluster {
   /** Of agents. */
   readonly namespace: string;
   readonly systemNamespace: string;
+  /** Name the same cluster to helm. */
+  readonly helmFlags: readonly string[];
   /** @throws CopepodError that says what is missing */
   connectRouter(): Promise<AdminConnection>;
   close(): Promise<void>;
@@ -46,6 +48,10 @@ export async function openCluster(
     streams,
     namespace,
     systemNamespace,
+    helmFlags: [
+      ...(options.kubeconfig === undefined ? [] : ["--kubeconfig", options.kubeconfig]),
+      ...(options.context === undefined ? [] : ["--kube-context", options.context]),
+    ],
     connectRouter: () => connectRouter({ client, streams, token, namespace, systemNamespace }),
     close: async () => {
       await Promise.all([client.close(), streams.close()]);

@@ -98,11 +98,11 @@ async function groupOf({ client, namespace }: Cluster, name: string): Promise<Se
 }
 
 async function operatorOf({ client, systemNamespace: namespace }: Cluster): Promise<OperatorFacts> {
-  const found = await podsOf(client, namespace, "operator").catch(() => undefined);
-  const [first] = found ?? [];
+  const seen = await look(podsOf(client, namespace, "operator"));
+  const found = typeof seen === "string" ? undefined : seen;
   const lease = await look(client.get(leaseResource, { namespace, name: operatorName }));
   const renewedAt = typeof lease === "object" ? Date.parse(textAt(lease, ".spec.renewTime") ?? "") : Number.NaN;
-  const trouble = found?.some(isReady) === false ? troubleOf(first, namespace) : undefined;
+  const trouble = found?.some(isReady) === false ? troubleOf(found[0], namespace) : undefined;
   return { trouble, leaseAgeMs: Number.isNaN(renewedAt) ? undefined : Math.max(0, Date.now() - renewedAt) };
 }
 

@@ -22,7 +22,7 @@ export function retry(context: Context, id: string, options: Options): Promise<n
 
 /**
  * Copies the queue database.
- * @param path relative to where the person is. In a cluster it is one of the router's container: its volume is at /var/lib/copepod.
+ * @param path relative to where the person is. In a cluster it is one of the router's container: its volume is at /data.
  */
 export function backup(context: Context, path: string, options: Options): Promise<number> {
   return withAdmin(context, options, async ({ admin }) => {

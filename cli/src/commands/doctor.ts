@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { codeOf } from "@copepod/core/errors";
 import { createPaint } from "../chat/render.ts";
+import type { Cluster } from "../cluster/open-cluster.ts";
 import { type Context, print } from "../context.ts";
-import { exitCodes } from "../exit-codes.ts";
+import { ExitError, exitCodes } from "../exit-codes.ts";
 import { readProblems } from "../home/read-problems.ts";
 import { describeProblem } from "./apply.ts";
 import { checkKeys } from "./check-keys.ts";
@@ -13,10 +14,22 @@ import type { Finding } from "./finding.ts";
 
 const statusTimeoutMs = 5_000;
 
-/** Looks at all that Copepod needs on this machine. @returns exit 1 when something is to be mended. */
+/** Looks at all that Copepod needs on this machine, or in a cluster. @returns exit 1 when something is to be mended. */
 export async function doctor(context: Context, { output }: { readonly output?: "json" }): Promise<number> {
+  const findings = context.cluster ? await findingsOfCluster(context, context.cluster) : await findingsHere(context);
+  if (output === "json") print(context, JSON.stringify({ findings }, null, 2));
+  else print(context, render(context, findings));
+  return findings.some(({ state }) => state === "bad") ? exitCodes.failure : exitCodes.ok;
+}
+
+async function findingsOfCluster(context: Context, cluster: Cluster): Promise<readonly Finding[]> {
+  const { checkCluster } = await import("../cluster/check-cluster.ts");
+  return [checkNode(process.versions.node), ...(await checkCluster(cluster)), await checkRouter(context)];
+}
+
+async function findingsHere(context: Context): Promise<readonly Finding[]> {
   const providers = await checkProviders(context.settings);
-  const findings = [
+  return [
     checkNode(process.versions.node),
     ...(await checkHome(context.settings.home)),
     await checkResources(context),
@@ -25,9 +38,6 @@ export async function doctor(context: Context, { output }: { readonly output?: "
     await checkSandbox(context.uid, providers.needsSandbox),
     ...providers.findings,
   ];
-  if (output === "json") print(context, JSON.stringify({ findings }, null, 2));
-  else print(context, render(context, findings));
-  return findings.some(({ state }) => state === "bad") ? exitCodes.failure : exitCodes.ok;
 }
 
 function render({ io }: Context, findings: readonly Finding[]): string {
@@ -54,21 +64,24 @@ async function checkResources(context: Context): Promise<Finding> {
 
 async function checkRouter(context: Context): Promise<Finding> {
   try {
-    const { admin, close } = await context.connect(context.settings);
+    const { admin, namespace, close } = await context.connect(context.settings);
     try {
-      const { ready, reasons } = await admin.status({}, { signal: AbortSignal.timeout(statusTimeoutMs) });
+      const { ready, reasons } = await admin.status({ namespace }, { signal: AbortSignal.timeout(statusTimeoutMs) });
       if (ready) return { check: "system", state: "ok", detail: "running and ready" };
-      return { check: "system", state: "bad", detail: reasons.join("; "), cure: `See ${context.settings.home}/logs.` };
+      return { check: "system", state: "bad", detail: reasons.join("; "), cure: logHint(context) };
     } finally {
       await close();
     }
   } catch (error) {
-    if (codeOf(error) === "notRunning") {
+    if (codeOf(error) === "notRunning" && !context.cluster) {
       return { check: "system", state: "info", detail: "not running", cure: "Start it with `npm start`." };
     }
-    const cure = `See ${context.settings.home}/logs/router.log.`;
+    const cure = (error instanceof ExitError ? error.cure : undefined) ?? logHint(context);
     return { check: "system", state: "bad", detail: `the router does not answer: ${messageOf(error)}`, cure };
   }
 }
+
+const logHint = ({ cluster, settings }: Context): string =>
+  cluster ? "See `copepod logs router`." : `See ${settings.home}/logs/router.log.`;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

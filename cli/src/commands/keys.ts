@@ -22,6 +22,7 @@ import { homeLayout } from "../home/layout.ts";
 import { writingHome } from "../home/make-folder.ts";
 import { readResources } from "../home/read-resources.ts";
 import { renderAge, renderTable } from "../output/table.ts";
+import { addClusterKey, dropClusterKey, showClusterKeys } from "./cluster-keys.ts";
 import { readSecret } from "./read-secret.ts";
 
 export interface KeyOptions {
@@ -33,6 +34,8 @@ export async function addKey(context: Context, name: string, { key = defaultKey 
   const { keys, resources } = homeLayout(context.settings.home);
   const ref = checkKeyRef({ name, key });
   const value = checkKeyValue(await readSecret(context.io, `Key "${name}" (it is not shown): `));
+  const { cluster } = context;
+  if (cluster) return await addClusterKey(context, { cluster, ref, value });
   const isKnown = await hasKey(keys, ref);
   await writingHome(context.settings.home, () => writeKey(keys, ref, value));
   print(context, `key ${textOf(ref)} ${isKnown ? "replaced" : "stored"}`);
@@ -44,6 +47,7 @@ export async function addKey(context: Context, name: string, { key = defaultKey 
 
 /** All keys, never their values. */
 export async function showKeys(context: Context, { output }: { readonly output?: "json" }): Promise<number> {
+  if (context.cluster) return await showClusterKeys(context, context.cluster, output ? { output } : {});
   const { keys, resources } = homeLayout(context.settings.home);
   const credentials = (await readCredentials(resources)) ?? [];
   const items = (await listKeys(keys)).map((stored) => ({ ...stored, credentials: usersOf(stored, credentials) }));
@@ -70,6 +74,7 @@ export async function showKeys(context: Context, { output }: { readonly output?:
 export async function dropKey(context: Context, name: string, { key = defaultKey }: KeyOptions): Promise<number> {
   const { keys, resources } = homeLayout(context.settings.home);
   const ref = checkKeyRef({ name, key });
+  if (context.cluster) return await dropClusterKey(context, context.cluster, ref);
   const removed = await removeKey(keys, ref);
   print(context, removed ? `key ${textOf(ref)} removed` : `key ${textOf(ref)} does not exist; nothing was removed`);
   const users = usersOf(ref, (await readCredentials(resources)) ?? []);

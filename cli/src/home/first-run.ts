@@ -90,7 +90,7 @@ async function storedModels(keys: string): Promise<ReadonlySet<KnownModelName>> 
 }
 
 /** A user name of the system, as the name of a resource. */
-function resourceName(userName: string): string {
+export function resourceName(userName: string): string {
   const name = userName
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")

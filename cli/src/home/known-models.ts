@@ -20,7 +20,7 @@ export type KnownModelName = keyof typeof knownModels;
 export const isKnownModel = (name: string): name is KnownModelName => Object.hasOwn(knownModels, name);
 
 /** The Credential of a known model API. @param more further fields of its spec */
-export const knownCredential = (name: KnownModelName, more: object = {}): object => ({
+export const knownCredential = (name: KnownModelName, more: object = {}): Record<string, unknown> => ({
   apiVersion,
   kind: "Credential",
   metadata: { name },

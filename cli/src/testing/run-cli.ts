@@ -81,6 +81,7 @@ function testDeps({
   let keys = 0;
   return {
     version: "1.2.3",
+    charts: "/nowhere/charts",
     programName,
     userName: "ann",
     userHome: "/nowhere/ann",
