@@ -9,6 +9,7 @@ import { EventRecorder } from "@copepod/kube/controller/events";
 import { lead } from "@copepod/kube/controller/lead";
 import { campaign } from "@copepod/kube/lease/election";
 import { Fence } from "@copepod/kube/lease/fence";
+import { controllerMetrics } from "@copepod/kube/metrics/metrics";
 import { declareCaches } from "@copepod/operator/caches";
 import { settingsSchema } from "@copepod/operator/config";
 import { makeCredentialController } from "@copepod/operator/credential/credential";
@@ -39,6 +40,8 @@ export class Keepers implements AsyncDisposable {
   readonly #clients: readonly KubeClient[];
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
+  readonly #events: EventRecorder;
+  #failure: Error | undefined;
 
   constructor({ plane, namespaces, lookup, mountPolicy }: KeepersOptions) {
     this.#plane = plane;
@@ -53,9 +56,16 @@ export class Keepers implements AsyncDisposable {
     const log = { debug: say, info: say, warn: say };
     const reflectors = new Reflectors({ ...tools, clock: systemClock, client, log });
     const about = { controller: "copepod.dev/operator", instance: "test", newId: () => randomUUID().slice(0, 8) };
+    this.#events = new EventRecorder({ client, log, clock: systemClock, ...about });
     const parts = {
-      ...{ client, log, registry: new Registry(), ...tools, caches: declareCaches(reflectors, namespaces) },
-      events: new EventRecorder({ client, log, clock: systemClock, ...about }),
+      ...{
+        client,
+        log,
+        observerOf: controllerMetrics(new Registry()),
+        ...tools,
+        caches: declareCaches(reflectors, namespaces),
+      },
+      events: this.#events,
       settings: settingsSchema.parse({
         images: { proxy: "proxy", agents: {} },
         router: { mailboxUrl: "http://router.system:8081", namespace: "system", podLabels: { app: "router" } },
@@ -80,6 +90,9 @@ export class Keepers implements AsyncDisposable {
       },
       this.#stop.signal,
     );
+    this.#running.catch((error: unknown) => {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+    });
   }
 
   /** Writes so far but for Leases and Events, refused ones included, such as `create configmaps a/b 201`. */
@@ -95,9 +108,15 @@ export class Keepers implements AsyncDisposable {
     return lines.map((line) => auditSchema.parse(JSON.parse(line))).flatMap((entry) => describeWrite(entry));
   }
 
+  /** Throws what ended the controllers. */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("stopped"));
     await this.#running;
+    await this.#events.close();
     await Promise.all(this.#clients.map((client) => client.close()));
   }
 }
@@ -121,7 +140,7 @@ function describeWrite({ verb, objectRef, responseStatus }: z.output<typeof audi
 /** The system's clock, whose timers can be made to be due. */
 class SkippingClock implements Clock {
   #skippedMs = 0;
-  readonly #timers = new Set<{ readonly at: number; readonly act: () => void }>();
+  readonly #timers = new Set<{ readonly at: number; readonly fire: () => void }>();
 
   now(): number {
     return systemClock.now() + this.#skippedMs;
@@ -132,22 +151,23 @@ class SkippingClock implements Clock {
   }
 
   after(ms: number, act: () => void): () => void {
-    const timer = { at: this.monotonic() + ms, act };
-    const cancel = systemClock.after(ms, () => this.#fire(timer));
-    this.#timers.add(timer);
-    return () => {
+    const fire = () => {
       cancel();
+      act();
+    };
+    const timer = { at: this.monotonic() + ms, fire };
+    const cancelTimer = systemClock.after(ms, fire);
+    const cancel = () => {
+      cancelTimer();
       this.#timers.delete(timer);
     };
+    this.#timers.add(timer);
+    return cancel;
   }
 
   /** As if this time had passed. */
   skip(ms: number): void {
     this.#skippedMs += ms;
-    for (const timer of [...this.#timers]) if (timer.at <= this.monotonic()) this.#fire(timer);
-  }
-
-  #fire(timer: { readonly at: number; readonly act: () => void }): void {
-    if (this.#timers.delete(timer)) timer.act();
+    for (const { at, fire } of [...this.#timers]) if (at <= this.monotonic()) fire();
   }
 }
