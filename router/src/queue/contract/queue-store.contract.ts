@@ -5,6 +5,7 @@ import { keepingContract } from "./keeping.contract.ts";
 import { mailboxContract } from "./mailbox.contract.ts";
 import { outboundContract } from "./outbound.contract.ts";
 import { sessionsContract } from "./sessions.contract.ts";
+import { starterContract } from "./starter.contract.ts";
 import type { OpenQueue } from "./testing.ts";
 import { turnContract } from "./turns.contract.ts";
 import { usageContract } from "./usage.contract.ts";
@@ -15,6 +16,7 @@ export function queueStoreContract(open: OpenQueue): void {
   mailboxContract(open);
   turnContract(open);
   sessionsContract(open);
+  starterContract(open);
   outboundContract(open);
   keepingContract(open);
   boundsContract(open);
