@@ -141,7 +141,7 @@ function sourcesOf(caches: Caches): readonly Source[] {
     const name = has?.[labels.group];
     return name === undefined ? [] : ofGroup(keyOf({ namespace, name }));
   };
-  const groupChildren = [caches.volumeClaims, caches.serviceAccounts, caches.configMaps];
+  const groupChildren = [caches.volumeClaims, caches.serviceAccounts, caches.configMaps, caches.networkPolicies];
   return [
     sourceOf(caches.sessions, { keysOf: ownKey, when: isMoreThanStatus }),
     sourceOf(caches.pods, {

@@ -3,6 +3,7 @@ import { CopepodError } from "@copepod/core/errors";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { isNotFound } from "@copepod/kube/errors";
 import { isRecord, type KubeObject, keyOf } from "@copepod/kube/object";
+import { isPolicyOf } from "../group/group-children.ts";
 import { judgeMounts } from "../group/mounts.ts";
 import { conditionOf } from "../group/status.ts";
 import type { Parts } from "../parts.ts";
@@ -139,12 +140,17 @@ function objectTrouble({ caches, clock }: Looking, { metadata, resource }: Seen<
   const claims = (resource?.spec.teamWorkspaces ?? []).map((one) =>
     keyOf({ namespace, name: workspaceObjectName(one.name) }),
   );
+  // Without its own policy a pod would reach the whole cluster.
+  const policy = caches.networkPolicies.get(key);
+  const isClosed = policy !== undefined && isPolicyOf(name)(policy);
   const areThere =
     [key, ...claims].every((claim) => caches.volumeClaims.get(claim)) &&
     caches.serviceAccounts.get(key) &&
-    caches.configMaps.get(key);
+    caches.configMaps.get(key) &&
+    isClosed;
   if (areThere) return undefined;
   if (clock.now() - Date.parse(creationTimestamp) < newGroupMs) return { kind: "soon" };
-  const message = "Service account, volumes or rules of the agent group are not there; see its conditions.";
+  const message =
+    "Network policy, service account, volumes or rules of the agent group are not there; see its conditions.";
   return { kind: "later", reason: "GroupNotReady", message };
 }
