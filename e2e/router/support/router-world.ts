@@ -28,11 +28,11 @@ export const namespace = "agents";
 export const group = "helper";
 const system = "copepod";
 const admin = { namespace: system, name: "copepod-admin" };
-const user = "copepod-router-of-a-test";
+export const user = "copepod-router-of-a-test";
 const endWithinMs = 30_000;
 
 /** All rights that the router has in a namespace that it follows. */
-const rules = [
+export const rules = [
   { resources: ["agentgroups", "channels", "wirings", "users", "credentials"], verbs: ["list", "watch"] },
   { resources: ["sessions"], verbs: ["get", "list", "watch", "create", "patch"] },
   { resources: ["sessions/status"], verbs: ["patch"] },
@@ -119,6 +119,13 @@ export class RouterWorld implements AsyncDisposable {
 
   get admin(): AdminClient {
     return createClient(adminApi, { fetch, baseUrl: this.#urls.admin, token: () => this.#adminToken.token });
+  }
+
+  /** A person with a new service account of the namespace. */
+  async person(name: string, audience: string = audiences.admin): Promise<AdminClient> {
+    await this.post(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
+    const token = await this.#tokenOf({ namespace, name }, audience);
+    return createClient(adminApi, { fetch, baseUrl: this.#urls.admin, token: () => token });
   }
 
   /** Ends when the router is ready. */
@@ -222,6 +229,12 @@ export class RouterWorld implements AsyncDisposable {
       .map(({ verb, objectRef }) => [verb, objectRef?.subresource].filter(Boolean).join(" "));
   }
 
+  async post(path: string, object: object): Promise<unknown> {
+    const { status, body } = await this.plane.call("POST", path, object);
+    assert.equal(status, 201, JSON.stringify(body));
+    return body;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down("SIGTERM");
     await this.kube.close();
@@ -230,25 +243,25 @@ export class RouterWorld implements AsyncDisposable {
   }
 
   async #prepare(session: object): Promise<void> {
-    for (const name of [system, namespace]) await this.#post("/api/v1/namespaces", { metadata: { name } });
+    for (const name of [system, namespace]) await this.post("/api/v1/namespaces", { metadata: { name } });
     await this.#account(admin);
     for (const name of [group, "another"]) await this.#account({ namespace, name: groupObjectName(name) });
     for (const { plural, ...resource } of resources(session)) {
-      await this.#post(`/apis/${apiVersion}/namespaces/${namespace}/${plural}`, { apiVersion, ...resource });
+      await this.post(`/apis/${apiVersion}/namespaces/${namespace}/${plural}`, { apiVersion, ...resource });
     }
     const apiGroup = "rbac.authorization.k8s.io";
     const subjects = [{ kind: "User", name: user, apiGroup }];
     const metadata = { name: "router" };
     const [own, whole] = [`/apis/${apiGroup}/v1/namespaces/${namespace}`, `/apis/${apiGroup}/v1`];
-    await this.#post(`${own}/roles`, { metadata, rules });
-    await this.#post(`${own}/rolebindings`, {
+    await this.post(`${own}/roles`, { metadata, rules });
+    await this.post(`${own}/rolebindings`, {
       metadata,
       subjects,
       roleRef: { kind: "Role", name: "router", apiGroup },
     });
-    await this.#post(`${whole}/clusterroles`, { metadata, rules: clusterRules });
+    await this.post(`${whole}/clusterroles`, { metadata, rules: clusterRules });
     const roleRef = { kind: "ClusterRole", name: "router", apiGroup };
-    await this.#post(`${whole}/clusterrolebindings`, { metadata, subjects, roleRef });
+    await this.post(`${whole}/clusterrolebindings`, { metadata, subjects, roleRef });
     const pair = await this.plane.pki.issue({ commonName: user });
     const file = join(this.home, "kubeconfig");
     await this.plane.pki.writeKubeconfig(file, { cluster: "test", server: this.plane.server, user: pair });
@@ -256,19 +269,13 @@ export class RouterWorld implements AsyncDisposable {
   }
 
   async #account({ namespace: place, name }: Account): Promise<void> {
-    await this.#post(`/api/v1/namespaces/${place}/serviceaccounts`, { metadata: { name } });
+    await this.post(`/api/v1/namespaces/${place}/serviceaccounts`, { metadata: { name } });
   }
 
   async #tokenOf({ namespace: place, name }: Account, audience: string, more: object = {}): Promise<string> {
     const path = `/api/v1/namespaces/${place}/serviceaccounts/${name}/token`;
     const spec = { audiences: [audience], expirationSeconds: 600, ...more };
-    return z.object({ status: z.object({ token: z.string() }) }).parse(await this.#post(path, { spec })).status.token;
-  }
-
-  async #post(path: string, object: object): Promise<unknown> {
-    const { status, body } = await this.plane.call("POST", path, object);
-    assert.equal(status, 201, JSON.stringify(body));
-    return body;
+    return z.object({ status: z.object({ token: z.string() }) }).parse(await this.post(path, { spec })).status.token;
   }
 }
 
