@@ -5,6 +5,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { QueueStats } from "./queue/queue-store.ts";
 
 const microsPerDollar = 1_000_000;
+/** In seconds. */
+const wakeBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60, 120];
 
 interface FinishedReply {
   readonly statusCode: number;
@@ -25,6 +27,13 @@ export class RouterMetrics {
   readonly #delivered = this.#counter("copepod_deliveries_total", "Deliveries by outcome", ["outcome"]);
   readonly #turns = this.#counter("copepod_turns_total", "Turns by how they ended", ["outcome"]);
   readonly #wakes = this.#counter("copepod_wakes_total", "Sessions woken, refused or put to sleep", ["outcome"]);
+  readonly #wakePhases = new Histogram({
+    name: "copepod_wake_phase_seconds",
+    help: "Time since the wish to wake a session, until the starter has it, a pod is known, the first rows are leased",
+    labelNames: ["phase"],
+    buckets: wakeBuckets,
+    registers: [this.registry],
+  });
   readonly #tokens = this.#counter("copepod_model_tokens_total", "Tokens by credential and direction", [
     "credential",
     "direction",
@@ -63,6 +72,10 @@ export class RouterMetrics {
 
   wake(outcome: "woken" | "waiting" | "asleep" | "startFailed"): void {
     this.#wakes.inc({ outcome });
+  }
+
+  wakePhase(phase: "said" | "podSeen" | "firstLease", ms: number): void {
+    this.#wakePhases.observe({ phase }, ms / 1_000);
   }
 
   /** The label is a name that the router itself gave to the session's proxy. */

@@ -32,6 +32,7 @@ import { createPauseTeller } from "./sessions/pauses.ts";
 import { createPodsListener } from "./sessions/pods.ts";
 import { createRulesTeller } from "./sessions/proxy-rules.ts";
 import type { StarterLink } from "./sessions/session-starter.ts";
+import { WakeTimes } from "./sessions/wake-times.ts";
 import { WishWriter } from "./sessions/wish-writer.ts";
 
 export interface RouterDeps {
@@ -151,9 +152,23 @@ function createParts(deps: RouterDeps) {
   const announcer = new Announcer(doorbell, (session) => link.touched(session));
   const activities = new Activities((conversation) => announcer.activityChanged(conversation));
   const limits = new GroupLimits(resources);
-  const wishes = new WishWriter({ store, starter: link, random, log, signal: ending });
+  const times = new WakeTimes(metrics, clock.monotonic);
+  const wishes = new WishWriter({ store, starter: times.watch(link), random, log, signal: ending });
   const directory = new Directory(store, clock.monotonic);
-  const shared = { store, resources, clock, log, announcer, metrics, activities, limits, wishes, directory, doorbell };
+  const shared = {
+    store,
+    resources,
+    clock,
+    log,
+    announcer,
+    metrics,
+    activities,
+    limits,
+    wishes,
+    times,
+    directory,
+    doorbell,
+  };
   const inbound = new Inbound({
     ...shared,
     limiter: new RateLimiter(clock.monotonic),

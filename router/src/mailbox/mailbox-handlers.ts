@@ -9,6 +9,7 @@ import type { Clock, Holder, QueueStore, Taken } from "../queue/queue-store.ts";
 import type { Activities } from "../sessions/activities.ts";
 import { replaceDrained } from "../sessions/pods.ts";
 import type { PodIdentity } from "../sessions/session-starter.ts";
+import type { WakeTimes } from "../sessions/wake-times.ts";
 import type { WishWriter } from "../sessions/wish-writer.ts";
 import type { Contexts } from "./context.ts";
 
@@ -20,6 +21,7 @@ export interface MailboxDeps {
   readonly wishes: WishWriter;
   readonly doorbell: Doorbell;
   readonly metrics: RouterMetrics;
+  readonly times: WakeTimes;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -126,6 +128,7 @@ async function take(
     },
   });
   const { messages, control, alreadySent, draining } = taken;
+  if (messages.length > 0) deps.times.leased(caller.session);
   // Its turn may just have ended.
   if (draining) await replaceDrained(deps);
   contexts.sawDestinations(

@@ -4,6 +4,7 @@ import type { RouterMetrics } from "../metrics.ts";
 import type { QueueStore } from "../queue/queue-store.ts";
 import type { Activities } from "./activities.ts";
 import type { PodReport, StarterListener } from "./session-starter.ts";
+import type { WakeTimes } from "./wake-times.ts";
 import type { WishWriter } from "./wish-writer.ts";
 
 export interface PodsDeps {
@@ -12,6 +13,7 @@ export interface PodsDeps {
   readonly announcer: Announcer;
   readonly activities: Activities;
   readonly metrics: RouterMetrics;
+  readonly times: WakeTimes;
   readonly log: Logger;
   /** Says the channels that need an adapter host again. */
   readonly sayChannels: () => void;
@@ -51,9 +53,10 @@ async function observe(pod: PodReport, troubles: Map<string, string>, deps: Pods
   if (pod.drainRequested) await drain(pod, deps);
 }
 
-async function observeUid({ session, epoch, podUid }: PodReport, { store, announcer }: PodsDeps): Promise<void> {
-  if (podUid === undefined) return;
-  if (await store.observePod({ session, epoch, podUid })) announcer.sessionChanged(session);
+async function observeUid({ session, epoch, podUid }: PodReport, deps: PodsDeps): Promise<void> {
+  if (podUid === undefined || !(await deps.store.observePod({ session, epoch, podUid }))) return;
+  deps.times.podSeen(session);
+  deps.announcer.sessionChanged(session);
 }
 
 async function drain({ session, epoch }: PodReport, deps: PodsDeps): Promise<void> {
