@@ -1,6 +1,6 @@
 import { splitKey } from "@copepod/core/addresses";
 import type { Cache, CacheChange } from "@copepod/kube/cache/cache";
-import type { Reflectors } from "@copepod/kube/cache/reflectors";
+import type { ReflectorSettings } from "@copepod/kube/cache/reflector";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { isAlreadyExists, isConflict, isNotFound } from "@copepod/kube/errors";
 import type { KubeObject } from "@copepod/kube/object";
@@ -14,7 +14,7 @@ const maxTries = 5;
 
 export interface SessionObjectsParts {
   readonly client: Pick<KubeClient, "create" | "get" | "mergePatch">;
-  readonly reflectors: Pick<Reflectors, "declare">;
+  readonly reflectors: { declare(settings: ReflectorSettings<SessionSeen>): Cache<SessionSeen> };
   readonly namespaces: readonly string[];
   readonly clock: Clock;
 }

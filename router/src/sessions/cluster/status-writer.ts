@@ -117,7 +117,8 @@ export class StatusWriter {
       throw error;
     }
     this.#writtenAt.set(session, clock.monotonic());
-    this.#next(session, entry, settleMs);
+    if (entry.touched) this.#next(session, entry, 0);
+    else this.#end(session);
   }
 
   #end(session: string): void {
