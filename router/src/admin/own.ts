@@ -61,6 +61,11 @@ export async function requireFiles(
   }
 }
 
-/** A slash within a user name must not look like the end of it. */
-const prefixOf = (person: Person): string =>
-  person.kind === "owner" ? "" : `${person.name.replaceAll("%", "%25").replaceAll("/", "%2F")}/`;
+/** Whose a new conversation is; undefined = nothing bounds their number. A slash in a user name must not look like its end. */
+export const ownerOf = (person: Person): string | undefined =>
+  person.kind === "owner" ? undefined : person.name.replaceAll("%", "%25").replaceAll("/", "%2F");
+
+function prefixOf(person: Person): string {
+  const name = ownerOf(person);
+  return name === undefined ? "" : `${name}/`;
+}

@@ -193,6 +193,15 @@ describe("people in a cluster", () => {
     await assert.rejects(world.say("ada", "there", { namespace: "others" }), { code: "senderUnknown" });
   });
 
+  it("have a bounded number of conversations, each person apart", async () => {
+    await using world = await start();
+    const open = (token: string, name: number) =>
+      codeOf(world.as(token).history({ namespace: "agents", conversation: `c${name}` }));
+    const codes = await Promise.all(Array.from({ length: 1_001 }, (_, name) => open("ada", name)));
+    assert.deepEqual([codes.indexOf("forbidden"), codes.filter(Boolean).length], [1_000, 1]);
+    assert.deepEqual([await open("ada", 7), await open("bob", 1_000)], [undefined, undefined]);
+  });
+
   it("hear which namespaces are served when they name another one", async () => {
     await using world = await start();
     const wrong = { code: "notFound", message: /agents, others/ };

@@ -12,7 +12,7 @@ import type { Accepted, Inbound } from "../inbound/inbound.ts";
 import type { Clock, Conversation, QueueStore } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
 import type { Activities } from "../sessions/activities.ts";
-import { addressOf, displayNameOf, requireFiles, speakerOf } from "./own.ts";
+import { addressOf, displayNameOf, ownerOf, requireFiles, speakerOf } from "./own.ts";
 import type { Person } from "./person.ts";
 import type { Rights } from "./rights.ts";
 
@@ -77,8 +77,9 @@ interface Place {
 function introduce(deps: TerminalDeps, person: Person, { namespace, conversation }: Place): Promise<Conversation> {
   const channel = channelOf(deps, namespace);
   const [address, name] = [addressOf(person, conversation), displayNameOf(person, conversation)];
+  const owner = ownerOf(person);
   return deps.directory.introduce(
-    { namespace, channel, address, name, isGroup: false, servedByRouter: true },
+    { namespace, channel, address, name, isGroup: false, servedByRouter: true, ...(owner && { owner }) },
     undefined,
   );
 }

@@ -36,6 +36,8 @@ export interface ConversationInput {
   readonly isGroup: boolean;
   /** true = the router serves the channel itself: a message out is delivered by its commit. */
   readonly servedByRouter: boolean;
+  /** Stands before the first slash of the addresses of one person's conversations, whose number is bounded. */
+  readonly owner?: string;
 }
 
 export interface Conversation extends ConversationInput {
@@ -210,7 +212,10 @@ export interface AuditRow {
  */
 export interface QueueStore extends AsyncDisposable {
   // --- in ---
-  /** Finds or makes the rows of a conversation and an identity, and notes that they were seen. */
+  /**
+   * Finds or makes the rows of a conversation and an identity, and notes that they were seen.
+   * @throws CopepodError `forbidden` when its owner has as many as one may have
+   */
   introduce(conversation: ConversationInput, identity: IdentityInput | undefined): Promise<Conversation>;
   conversation(id: string): Promise<Conversation | undefined>;
   /** Outcomes in the order of the event's rows. Refused rows are written too. */

@@ -27,6 +27,7 @@ export const sentences = {
     `Nobody knows whether your message to "${to}" was delivered: ${reason}`,
   expired: (lastError: string) => `It could not be delivered within an hour. The last error: ${lastError}`,
   tooManyPosts: (limit: number) => `This turn has sent ${limit} messages already; the rest belongs into its answer.`,
+  tooManyConversations: (most: number) => `You have ${most} conversations already. Go on in one of them.`,
   notUploaded: (name: string) => `The file "${name}" was not uploaded before, or not in this size.`,
   noFilesThere: (to: string) => `The channel behind "${to}" can't show files yet. Send text instead.`,
   neverDelivered: "No adapter host has taken it within an hour.",

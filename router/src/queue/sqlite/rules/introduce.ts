@@ -1,8 +1,12 @@
+import { CopepodError } from "@copepod/core/errors";
 import type { Conversation, ConversationInput, IdentityInput } from "../../queue-store.ts";
+import { sentences } from "../sentences.ts";
 import { sql, type Transaction } from "../transaction.ts";
 import { findConversation } from "./outbox.ts";
 import type { ConversationRecord } from "./records.ts";
 
+/** Conversations that one person may have on a channel that the router serves. */
+const maxOwnConversations = 1_000;
 /** "Last seen" is no more exact than this, so that most messages write nothing here. */
 const seenPrecisionMs = 60_000;
 
@@ -16,6 +20,9 @@ const insertConversation = sql<[string, string, string, string, string | null, n
 
 const updateConversation = sql<[string | null, number, number, number, string]>(`
   UPDATE conversations SET name = ?, is_group = ?, served_by_router = ?, last_seen_at = ? WHERE id = ?`);
+
+const countOwned = sql<[string, string, string, string], { count: number }>(`
+  SELECT count(*) AS count FROM conversations WHERE namespace = ? AND channel = ? AND address >= ? AND address < ?`);
 
 const selectIdentity = sql<[string], { display_name: string | null; last_seen_at: number }>(
   "SELECT display_name, last_seen_at FROM identities WHERE id = ?",
@@ -37,6 +44,7 @@ export function introduce(
   const isGroup = input.isGroup ? 1 : 0;
   const served = input.servedByRouter ? 1 : 0;
   if (!known) {
+    boundOwned(tx, input);
     tx.run(insertConversation, id, input.namespace, input.channel, input.address, name, isGroup, served, tx.now);
   } else if (
     known.name !== name ||
@@ -46,7 +54,16 @@ export function introduce(
   ) {
     tx.run(updateConversation, name, isGroup, served, tx.now, id);
   }
-  return { ...input, id, name: name ?? undefined };
+  const { owner: _, ...place } = input;
+  return { ...place, id, name: name ?? undefined };
+}
+
+function boundOwned(tx: Transaction, { namespace, channel, owner }: ConversationInput): void {
+  if (owner === undefined) return;
+  // "0" comes after the slash.
+  const owned = tx.get(countOwned, namespace, channel, `${owner}/`, `${owner}0`);
+  if ((owned?.count ?? 0) < maxOwnConversations) return;
+  throw new CopepodError("forbidden", sentences.tooManyConversations(maxOwnConversations));
 }
 
 export function conversation(tx: Transaction, id: string): Conversation | undefined {
