@@ -1,5 +1,5 @@
 import type { PodFacts, Trouble } from "./facts.ts";
-import { imageDeadlineMs, nodeLostMs, slowEndMs, startDeadlineMs, waitMs } from "./limits.ts";
+import { behindMs, imageDeadlineMs, nodeLostMs, slowEndMs, startDeadlineMs, waitMs } from "./limits.ts";
 import type { OwnStatus, StatusRead } from "./status.ts";
 
 /** Whether a pod could be made now, and from what. */
@@ -50,6 +50,8 @@ export function decide(situation: Situation): Decision {
   const [pod, ...others] = pods;
   if (others.length > 0) return endAll(situation);
   const isWanted = wake.wanted && suspended === undefined;
+  // Epochs only grow: the cache of Sessions is behind that of pods, as it can be for a new leader.
+  if (isNewer(situation, pod)) return { acts: [], lookAgainInMs: waitMs };
   if (!pod) return isWanted && !hasFailed(situation) ? start(situation) : rest(situation);
   const stays = isWanted && !hasFailed(situation) && pod.deletedAt === undefined && pod.epoch === wake.epoch;
   return stays ? keep(situation, pod) : end(situation, pod);
@@ -76,6 +78,9 @@ export const failed = (epoch: number, { reason, message }: Trouble): OwnStatus =
 const withoutPod = { podName: undefined, podUid: undefined, drainRequested: undefined } as const;
 
 const hasFailed = ({ status, wake }: Situation): boolean => status.phase === "Failed" && status.epoch === wake.epoch;
+
+const isNewer = ({ wake, now }: Situation, pod: PodFacts | undefined): boolean =>
+  pod?.epoch !== undefined && pod.epoch > wake.epoch && now - pod.madeAt < behindMs;
 
 /** Which of them may take rows can't be known: none goes on. */
 function endAll(situation: Situation): Decision {

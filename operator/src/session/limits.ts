@@ -12,6 +12,8 @@ export const slotWaitMs = 200;
 export const waitMs = 1_000;
 /** The objects of a new agent group are on their way for this long; nobody is told before. */
 export const newGroupMs = 10_000;
+/** A cache is not behind for longer. */
+export const behindMs = 60_000;
 /** A node that was not heard of for this long, beyond what Kubernetes itself waits, is lost. */
 export const nodeLostMs = 30_000;
 /** An end that takes longer is worth a write. */

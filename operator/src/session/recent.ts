@@ -68,7 +68,8 @@ export class RecentWrites {
 
   /** Pods that no cache shows yet. */
   get unseen(): number {
-    return this.#made.size;
+    const since = this.#clock.monotonic() - expectMs;
+    return [...this.#made.values()].filter(({ at }) => at >= since).length;
   }
 
   /** To be called for pods that changed or are gone. */
