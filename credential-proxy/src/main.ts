@@ -15,7 +15,7 @@ import { createRelay, mailboxRoutes, maxConcurrentRequests } from "./mailbox/rel
 import { createRouterClient, type RouterClient } from "./mailbox/router-client.ts";
 import { createPlaceholderCheck, createTokenSource } from "./mailbox/token.ts";
 import { createForward } from "./model/forward.ts";
-import { resolveBySystem } from "./network/connector.ts";
+import { resolveBySystem } from "./network/resolve.ts";
 import { Upstreams } from "./network/upstreams.ts";
 import { RulesSource } from "./rules/rules-source.ts";
 import { UsageReport } from "./usage/report.ts";

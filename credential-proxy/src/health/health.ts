@@ -16,7 +16,7 @@ const lookMs = 500;
 
 export interface HealthDeps {
   readonly contact: RouterContact;
-  /** Answers to the agent's requests to model APIs. */
+  /** Answers to the agent's POST requests to model APIs. */
   readonly modelAnswers: AnswerCounts;
 }
 
@@ -84,7 +84,7 @@ function formatMetrics(contact: RouterContact, modelAnswers: AnswerCounts): stri
   const { user, system } = process.cpuUsage();
   return [
     contact.answers.format("copepod_proxy_router_answers_total", "Answers of the router, by status."),
-    modelAnswers.format("copepod_proxy_model_answers_total", "Answers to requests to model APIs, by status."),
+    modelAnswers.format("copepod_proxy_model_answers_total", "Answers to POST requests to model APIs, by status."),
     formatNumber("process_cpu_seconds_total", "counter", (user + system) / 1e6),
     formatNumber("process_resident_memory_bytes", "gauge", process.memoryUsage.rss()),
   ].join("");

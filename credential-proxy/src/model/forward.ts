@@ -132,9 +132,8 @@ function attempt(one: Attempt): void {
     },
   });
   const { method, path, route } = decision;
-  deps.upstreams
-    .poolOf(route)
-    .dispatch({ method, path, headers: toHeaders(call, injection), body: body.open() }, exchange);
+  const request = { method, path, headers: toHeaders(call, injection), body: body.open() };
+  deps.upstreams.dispatch(route, request, exchange);
 }
 
 function toHeaders({ decision, body }: Call, injection: Injection | undefined): string[] {

@@ -1,5 +1,4 @@
 import type { LookupAddress } from "node:dns";
-import { lookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,11 +7,7 @@ import type { buildConnector } from "undici";
 import createDialler from "undici/lib/core/connect.js";
 import type { ProxyLimits } from "../limits.ts";
 import { type AddressPolicy, isReachable } from "./addresses.ts";
-
-/** All addresses of a host name. */
-export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
-
-export const resolveBySystem: Resolve = (host) => lookup(host, { all: true, order: "verbatim" });
+import type { Resolve } from "./resolve.ts";
 
 /** All addresses of this machine. */
 const ownAddresses = (): ReadonlySet<string> =>

@@ -1,36 +1,52 @@
-import Pool from "undici/lib/dispatcher/pool.js";
-import type { ProxyLimits } from "../limits.ts";
+import type { Dispatcher } from "undici";
 import type { Route } from "../rules/rules.ts";
-import { createConnector, type Resolve } from "./connector.ts";
+import type { openPool, Place, UpstreamsDeps } from "./open-pool.ts";
 
-export interface UpstreamsDeps {
-  readonly resolve: Resolve;
-  readonly limits: ProxyLimits;
-  /** Only for tests: who signs the certificates of upstreams. */
-  readonly ca: string | undefined;
+/** Takes an error also before there is a connection. */
+interface Handler extends Dispatcher.DispatchHandler {
+  onResponseError(controller: Dispatcher.DispatchController | undefined, error: Error): void;
 }
 
 /** The connections to the model APIs, apart for each credential. */
 export class Upstreams implements AsyncDisposable {
   readonly #deps: UpstreamsDeps;
-  readonly #pools = new Map<string, { readonly key: string; readonly pool: Pool }>();
+  readonly #pools = new Map<string, { readonly key: string; readonly pool: Dispatcher }>();
+  #openPool: typeof openPool | undefined;
+  #changes = 0;
 
   constructor(deps: UpstreamsDeps) {
     this.#deps = deps;
   }
 
-  poolOf({ upstream, origin }: Route): Pool {
+  /** What the client needs is read with the first request: a session starts sooner, and some never ask a model. */
+  dispatch(route: Route, request: Dispatcher.DispatchOptions, handler: Handler): void {
+    if (this.#openPool) {
+      this.#poolOf(route, this.#openPool).dispatch(request, handler);
+      return;
+    }
+    const changes = this.#changes;
+    import("./open-pool.ts")
+      .then((loaded) => {
+        if (changes !== this.#changes) throw new Error("the rules have changed");
+        this.#openPool = loaded.openPool;
+        this.dispatch(route, request, handler);
+      })
+      .catch((error: Error) => handler.onResponseError(undefined, error));
+  }
+
+  #poolOf({ upstream, origin }: Route, open: typeof openPool): Dispatcher {
     const key = keyOf({ upstream, origin });
     const known = this.#pools.get(upstream.name);
     if (known?.key === key) return known.pool;
     if (known) void known.pool.close();
-    const pool = this.#open({ upstream, origin });
+    const pool = open({ upstream, origin }, this.#deps);
     this.#pools.set(upstream.name, { key, pool });
     return pool;
   }
 
   /** Ends the connections of every credential that is gone or leads elsewhere now, in the middle of an answer too. */
   keepOnly(routes: ReadonlyMap<string, Route>): void {
+    this.#changes++;
     for (const [name, { key, pool }] of this.#pools) {
       const route = routes.get(name);
       if (route && keyOf(route) === key) continue;
@@ -39,24 +55,9 @@ export class Upstreams implements AsyncDisposable {
     }
   }
 
-  #open({ upstream, origin }: Place): Pool {
-    const { resolve, limits, ca } = this.#deps;
-    const isPlain = origin.startsWith("http:");
-    return new Pool(origin, {
-      connect: createConnector({ isPrivate: upstream.private, isPlain, resolve, limits, ca }),
-      connections: limits.maxModelRequests,
-      pipelining: 1,
-      headersTimeout: limits.answerHeadMs,
-      bodyTimeout: limits.answerIdleMs,
-      maxHeaderSize: limits.maxHeadBytes,
-    });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#pools.values()].map(({ pool }) => pool.destroy()));
   }
 }
-
-type Place = Pick<Route, "upstream" | "origin">;
 
 const keyOf = ({ upstream, origin }: Place): string => `${upstream.private} ${origin}`;

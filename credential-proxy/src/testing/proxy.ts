@@ -15,7 +15,7 @@ import { createRelay, mailboxRoutes } from "../mailbox/relay.ts";
 import { createRouterClient } from "../mailbox/router-client.ts";
 import { createPlaceholderCheck, createTokenSource } from "../mailbox/token.ts";
 import { createForward } from "../model/forward.ts";
-import { type Resolve, resolveBySystem } from "../network/connector.ts";
+import { type Resolve, resolveBySystem } from "../network/resolve.ts";
 import { Upstreams } from "../network/upstreams.ts";
 import { RulesSource } from "../rules/rules-source.ts";
 
