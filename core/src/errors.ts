@@ -67,8 +67,8 @@ export const errorCatalogue = {
   },
   senderUnknown: {
     status: 403,
-    meaning: "The wiring answers known senders only, and no User resource lists this sender.",
-    cure: "Add the identity to a User with a role for the agent group.",
+    meaning: "The agent group answers known senders only, and no User gives this one a role for it.",
+    cure: "Add the identity that the message names to a User with a role for the agent group.",
   },
   notWired: {
     status: 404,

@@ -92,10 +92,11 @@ describe("credentials that a group does not get", () => {
       credential("a"),
       credential("b", { upstream: { api: "Anthropic", subscription: true } }),
     ]);
+    const place = { namespace: "default", file: "AgentGroup one" };
     assert.deepEqual(credentialProblems(resources), [
-      { file: "AgentGroup one", path: "spec.credentials[0]", reason: "the Credential “gone” does not exist" },
+      { ...place, path: "spec.credentials[0]", reason: "the Credential “gone” does not exist" },
       {
-        file: "AgentGroup one",
+        ...place,
         path: "spec.credentials[2]",
         reason: "“b” is left out: “a” before it has POST api.anthropic.com/v1/messages already",
       },

@@ -1,4 +1,4 @@
-import { keyOf, splitKey } from "@copepod/core/addresses";
+import { defaultNamespace, keyOf, splitKey } from "@copepod/core/addresses";
 import type { Problem } from "@copepod/core/admin-api";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { type RenderedRules, renderProxyRules } from "@copepod/crds/proxy-rules";
@@ -27,12 +27,15 @@ export function credentialProblems({ agentGroups, credentials }: Resources): Pro
   });
 }
 
-const problemOf = ({ metadata, spec }: AgentGroup, credential: string, reason: string): Problem => ({
-  namespace: metadata.namespace,
-  file: `AgentGroup ${metadata.name}`,
-  path: `spec.credentials[${spec.credentials.indexOf(credential)}]`,
-  reason,
-});
+function problemOf({ metadata, spec }: AgentGroup, credential: string, reason: string): Problem {
+  const { namespace, name } = metadata;
+  return {
+    namespace,
+    file: `AgentGroup ${namespace === defaultNamespace ? name : keyOf(namespace, name)}`,
+    path: `spec.credentials[${spec.credentials.indexOf(credential)}]`,
+    reason,
+  };
+}
 
 interface RulesTellerDeps {
   readonly store: Pick<QueueStore, "wishes">;
