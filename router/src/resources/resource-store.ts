@@ -28,6 +28,6 @@ export interface ResourceStore extends AsyncDisposable {
   problems(): readonly Problem[];
   /** Called after each change of `current()` or `problems()`. @returns how to stop that. */
   onChange(listener: () => void): () => void;
-  /** Writes one resource. @throws CopepodError `invalid` and changes nothing */
+  /** Writes one resource. @throws CopepodError `invalid` and changes nothing; `forbidden` in a cluster */
   apply(resource: unknown): Promise<Applied>;
 }

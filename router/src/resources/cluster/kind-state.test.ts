@@ -37,6 +37,7 @@ describe("what counts of a kind", () => {
     assert.equal(state.take(key, group()), true);
     const before = state.snapshot();
     assert.equal(state.take(key, group({ status: { sessions: 3 } })), false);
+    assert.equal(state.take(key, group({ metadata: { annotations: { "applied-at": "noon" } } })), false);
     assert.equal(state.snapshot(), before);
     assert.equal(before.get(key)?.spec.session.maxRunning, 10);
   });

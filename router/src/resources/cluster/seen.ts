@@ -8,10 +8,12 @@ export interface Seen {
   readonly parsed: ParsedResource | undefined;
 }
 
-/** Never throws: an object that can't be used is a problem that people must see. */
+/**
+ * Never throws: an object that can't be used is a problem that people must see. Labels and annotations are for other programs,
+ * which change them as they like.
+ */
 export function seenOf({ apiVersion, kind, metadata, spec }: KubeObject): Seen {
-  const { uid, name, namespace, labels, annotations, deletionTimestamp } = metadata;
+  const { uid, name, namespace, deletionTimestamp } = metadata;
   if (deletionTimestamp !== undefined) return { uid, parsed: undefined };
-  const decided = { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) };
-  return { uid, parsed: parseResource({ apiVersion, kind, metadata: decided, spec }) };
+  return { uid, parsed: parseResource({ apiVersion, kind, metadata: { name, namespace }, spec }) };
 }
