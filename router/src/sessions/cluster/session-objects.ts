@@ -79,7 +79,7 @@ export class SessionObjects {
   }
 
   async #patch(seen: SessionSeen, wake: Wake): Promise<void> {
-    if (seen.wake.wanted === wake.wanted && seen.wake.epoch === wake.epoch) return;
+    if (isSame(seen.wake, wake)) return;
     const target = { ...splitKey(seen.session), uid: seen.uid, resourceVersion: seen.resourceVersion };
     await this.#write(seen.session, () => this.#client.mergePatch(sessionResource, target, { spec: { wake } }));
   }
@@ -120,11 +120,18 @@ export class SessionObjects {
 
   #changed(session: string, change: CacheChange<SessionSeen>): void {
     const ahead = this.#ahead.get(session);
-    const hasCaughtUp = change.after === undefined || change.after.resourceVersion === ahead?.seen.resourceVersion;
-    if (hasCaughtUp || (ahead && ahead.until <= this.#clock.monotonic())) this.#ahead.delete(session);
+    if (ahead && (hasReached(change.after, ahead.seen) || ahead.until <= this.#clock.monotonic())) {
+      this.#ahead.delete(session);
+    }
     for (const listener of this.#listeners) listener(session, change);
   }
 }
+
+/** Versions have no order, but a write changed the wish: what is older than it has another one. */
+const hasReached = (after: SessionSeen | undefined, { uid, wake }: SessionSeen): boolean =>
+  after?.uid !== uid || isSame(after.wake, wake);
+
+const isSame = (a: Wake, b: Wake): boolean => a.wanted === b.wanted && a.epoch === b.epoch;
 
 function objectOf({ session, group, key, wanted, epoch }: SessionWish): KubeObject {
   const { kind, conversation, thread } = key;
