@@ -4,7 +4,7 @@ import { maxUsersListed } from "@copepod/crds/workspace";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
 import { ownKey } from "@copepod/kube/controller/owners";
 import { isMoreThanStatus, sourceOf } from "@copepod/kube/controller/sources";
-import { isNotFound } from "@copepod/kube/errors";
+import { ApiError, isNotFound } from "@copepod/kube/errors";
 import { isRecord, keyOf, type Resource } from "@copepod/kube/object";
 import { groupsThat } from "../group/gather.ts";
 import type { Verdict } from "../group/status.ts";
@@ -34,13 +34,12 @@ export function makeCredentialController(parts: LeaderParts): Controller {
     }
     if (!credential.resource) return await status.writeInvalid(key, credential, signal);
     const { metadata, spec } = credential.resource;
-    const keys =
-      spec.secretRef &&
-      (await readKeyNames(parts, { namespace: metadata.namespace, name: spec.secretRef.name }, signal));
-    const verdicts = [judgeSecret(spec.secretRef, keys)];
+    const { secretRef } = spec;
+    const place = { namespace: metadata.namespace, name: secretRef?.name ?? "" };
+    const verdicts = [judgeSecret(secretRef, secretRef ? await lookAtSecret(parts, place, signal) : [])];
     const fields = { usedBy: usersOf(credential, caches) };
     const written = await status.write(key, credential, { verdicts, fields }, signal);
-    return earliest([written, spec.secretRef && { requeueAfterMs: secretCheckMs }]);
+    return earliest([written, secretRef && { requeueAfterMs: secretCheckMs }]);
   };
 
   const sources = [
@@ -52,17 +51,23 @@ export function makeCredentialController(parts: LeaderParts): Controller {
   });
 }
 
-/** @param keys names of the Secret's keys; undefined when there is no such Secret. Pure */
-export function judgeSecret(ref: SecretRef, keys: readonly string[] | undefined): Verdict {
+/** What is known of a Secret: the names of its keys. */
+export type SecretLook = readonly string[] | "missing" | "notAllowed";
+
+/** Pure. */
+export function judgeSecret(ref: SecretRef, look: SecretLook): Verdict {
   const said = (status: Verdict["status"], reason: string, message: string) => ({
     ...{ type: "Ready", status, reason, message },
   });
   if (!ref) return said("True", "Ready", "No key is put in.");
-  if (!keys) {
+  if (look === "notAllowed") {
+    return said("Unknown", "NotChecked", `The operator may not look at the Secret ${ref.name}; give it the verb get.`);
+  }
+  if (look === "missing") {
     const cure = `kubectl create secret generic ${ref.name} --from-file=${ref.key}=<file>`;
     return said("False", "SecretMissing", `There is no Secret ${ref.name}; create it, such as by \`${cure}\`.`);
   }
-  if (!keys.includes(ref.key)) {
+  if (!look.includes(ref.key)) {
     return said(
       "False",
       "KeyMissing",
@@ -73,16 +78,17 @@ export function judgeSecret(ref: SecretRef, keys: readonly string[] | undefined)
 }
 
 /** Of the answer only the names are looked at: values are neither kept nor told to anybody. */
-async function readKeyNames(
+async function lookAtSecret(
   { client }: LeaderParts,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
+  place: { readonly namespace: string; readonly name: string },
   signal: AbortSignal,
-): Promise<readonly string[] | undefined> {
+): Promise<SecretLook> {
   try {
-    const { data } = await client.get(secrets, { namespace, name }, { signal });
+    const { data } = await client.get(secrets, place, { signal });
     return isRecord(data) ? Object.keys(data) : [];
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isNotFound(error)) return "missing";
+    if (error instanceof ApiError && error.status === 403) return "notAllowed";
     throw error;
   }
 }

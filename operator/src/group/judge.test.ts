@@ -68,6 +68,13 @@ describe("what is said of an agent group", () => {
       named,
       { credentials: new Map([["c", nothingSaid]]) },
     ],
+    [
+      "one whose Secret may not be looked at",
+      "CredentialsReady",
+      "Unknown NotChecked",
+      named,
+      { credentials: new Map([["c", saying("Unknown", "NotChecked")]]) },
+    ],
     ["a host without an address", "CredentialsReady", "False HostUnresolved", named, { unresolved: ["x.lan"] }],
     ["a Workspace that is not there", "WorkspacesReady", "False Missing", named, { workspaces: new Map() }],
     [

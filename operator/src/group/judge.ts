@@ -59,11 +59,8 @@ function judgeCredentials({ spec, rendered, credentials, unresolved }: GroupView
       `The host ${host} of a private upstream has no address; correct the baseUrl.`,
     );
   }
-  for (const name of spec.credentials) {
-    const ready = conditionOf(credentials.get(name) ?? { status: {} }, "Ready");
-    if (ready?.status === "False") return said("False", ready.reason, `Credential ${name}: ${ready.message}`);
-    if (!ready) return said("Unknown", "Checking", `The Credential ${name} is being looked at.`);
-  }
+  const worst = worstOf(spec.credentials.map((name) => readinessOf("Credential", name, credentials)));
+  if (worst) return said(worst.status, worst.reason, worst.message);
   return said(
     "True",
     "Ready",
@@ -73,13 +70,24 @@ function judgeCredentials({ spec, rendered, credentials, unresolved }: GroupView
 
 function judgeWorkspaces({ spec, workspaces }: GroupView): Verdict {
   const said = verdictOf("WorkspacesReady");
-  for (const { name } of spec.teamWorkspaces) {
-    const workspace = workspaces.get(name);
-    if (!workspace) return said("False", "Missing", `There is no Workspace ${name}; create it.`);
-    const ready = conditionOf(workspace, "Ready");
-    if (ready?.status === "False") return said("False", ready.reason, `Workspace ${name}: ${ready.message}`);
-  }
-  return said("True", "Ready", "All that are named are there.");
+  const missing = spec.teamWorkspaces.find(({ name }) => !workspaces.has(name));
+  if (missing) return said("False", "Missing", `There is no Workspace ${missing.name}; create it.`);
+  const worst = worstOf(spec.teamWorkspaces.map(({ name }) => readinessOf("Workspace", name, workspaces)));
+  return worst
+    ? said(worst.status, worst.reason, worst.message)
+    : said("True", "Ready", "All that are named are there.");
+}
+
+type Readiness = Pick<Verdict, "status" | "reason" | "message">;
+
+const worstOf = (all: readonly Readiness[]): Readiness | undefined =>
+  all.find(({ status }) => status === "False") ?? all.find(({ status }) => status === "Unknown");
+
+function readinessOf(kind: string, name: string, all: ReadonlyMap<string, Pick<Seen<unknown>, "status">>): Readiness {
+  const ready = conditionOf(all.get(name) ?? { status: {} }, "Ready");
+  const looking = { status: "Unknown", reason: "Checking", message: "It is being looked at." } as const;
+  const { status, reason, message } = ready ?? looking;
+  return { status, reason, message: `${kind} ${name}: ${message}` };
 }
 
 function judgeMountsAllowed({ refusedMounts }: GroupView): Verdict {
