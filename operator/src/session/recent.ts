@@ -4,7 +4,7 @@ import { type HasMetadata, keyOf } from "@copepod/kube/object";
 import type { Seen } from "../seen.ts";
 import type { PodSeen } from "./pod-seen.ts";
 
-/** A cache that has not shown a write after this time never will: the object is gone already. */
+/** What a cache has not shown after this time may be gone already: then the API server is asked. */
 const expectMs = 10_000;
 
 interface Written {
@@ -20,8 +20,8 @@ interface Made {
 }
 
 /**
- * What this leader has written a moment ago, for as long as the caches may not show it. Only so that nothing is written twice:
- * forgetting all of it does no harm.
+ * What this leader has written a moment ago, for as long as the caches do not show it. So nothing is written twice, and no pod
+ * is made beside one that the cache does not show yet. A new leader needs none of it: its caches began after those writes.
  */
 export class RecentWrites {
   readonly #clock: Clock;
@@ -59,11 +59,17 @@ export class RecentWrites {
 
   /** The pods of a Session. @param cached as the cache has them */
   pods(session: string, cached: readonly PodSeen[]): readonly PodSeen[] {
-    const made = this.#made.get(session);
-    const isBehind = made && !cached.some(({ metadata }) => metadata.uid === made.pod.metadata.uid);
-    if (made && (!isBehind || this.#clock.monotonic() - made.at > expectMs)) this.#made.delete(session);
-    const all = isBehind && this.#made.has(session) ? [...cached, made.pod] : cached;
+    const made = this.#made.get(session)?.pod;
+    const isShown = cached.some(({ metadata }) => metadata.uid === made?.metadata.uid);
+    if (isShown) this.#made.delete(session);
+    const all = made && !isShown ? [...cached, made] : cached;
     return all.map((pod) => (this.#isEnding(pod) ? { ...pod, deletedAt: this.#clock.now() } : pod));
+  }
+
+  /** A pod of the Session that the cache should have shown by now. */
+  overdue(session: string): PodSeen | undefined {
+    const made = this.#made.get(session);
+    return made && this.#clock.monotonic() - made.at > expectMs ? made.pod : undefined;
   }
 
   /** Pods that no cache shows yet. */
