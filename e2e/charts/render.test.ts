@@ -169,12 +169,17 @@ describe("the charts", { skip }, () => {
     );
   });
 
-  it("allow as many Credentials as the kind", async () => {
+  it("know the fields of an agent group: all but suspended ask for the use of its Credentials, at each place", async () => {
     const policy = named(byDefault, "ValidatingAdmissionPolicy", "copepod-credentials");
     const { validations } = z.looseObject({ validations: z.array(z.unknown()) }).parse(policy.spec);
     const crd = named(await render("copepod-crds"), "CustomResourceDefinition", "agentgroups.copepod.dev");
-    const [, most] = found(/"credentials":\{[^{}]*"maxItems":(\d+)/.exec(JSON.stringify(crd)) ?? undefined, "maxItems");
-    assert.equal(validations.length, Number(most));
+    const { properties } = crdSchema.parse(crd).spec.versions[0].schema.openAPIV3Schema.properties.spec;
+    assert.equal(validations.length, z.looseObject({ maxItems: z.int() }).parse(properties.credentials).maxItems);
+    const fields = Object.keys(properties).filter((field) => field !== "suspended");
+    const asked = [...JSON.stringify(policy.spec).matchAll(/ object\.spec\.(\w+) != oldObject/g)].map(
+      ([, field]) => field,
+    );
+    assert.deepEqual(asked.toSorted(), fields.toSorted());
   });
 
   it("name a runbook for each alert, and only metrics that exist", async () => {
@@ -195,6 +200,19 @@ describe("the charts", { skip }, () => {
   });
 });
 
+const crdSchema = z.looseObject({
+  spec: z.looseObject({
+    versions: z.tuple([
+      z.looseObject({
+        schema: z.object({
+          openAPIV3Schema: z.looseObject({
+            properties: z.looseObject({ spec: z.looseObject({ properties: z.record(z.string(), z.unknown()) }) }),
+          }),
+        }),
+      }),
+    ]),
+  }),
+});
 const alertSchema = z.looseObject({
   alert: z.string(),
   expr: z.string(),

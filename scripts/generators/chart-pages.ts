@@ -12,7 +12,7 @@ const rulesSchema = z.array(
     program: z.enum(["router", "operator"]).optional(),
     people: z.string().optional(),
     about: z.string().optional(),
-    place: z.enum(["agents", "system", "cluster"]),
+    place: z.enum(["agents", "keys", "system", "cluster"]),
     rules: z.array(
       z.strictObject({
         name: z.string(),
@@ -58,6 +58,7 @@ function chartReadme(chart: string, about: string, values: readonly ChartValue[]
 
 const places: Readonly<Record<RuleSet["place"], string>> = {
   agents: "in each namespace of agents",
+  keys: "in each namespace of agents, and never in more",
   system: "in the release's namespace",
   cluster: "in the whole cluster",
 };
@@ -66,8 +67,8 @@ const places: Readonly<Record<RuleSet["place"], string>> = {
 export function rbacPage(rules: string): string {
   return [
     ...pageHead("Rights in a cluster", rulesFile),
-    "What the chart gives to programs, and offers to people. No program may read a Secret: the kubelet mounts keys into pods.",
-    "With `rbac.scope: ClusterRole` the rights in the agents' namespaces hold in all namespaces.",
+    "What the chart gives to programs, and offers to people. With `rbac.scope: ClusterRole` the rights in the agents' namespaces",
+    "hold in all namespaces, but for that on Secrets.",
     "",
     ...rulesSchema.parse(parse(rules)).flatMap((set) => [
       `## ${titleOf(set)}`,
