@@ -47,6 +47,7 @@ describe("what counts of a kind", () => {
     state.take(key, group());
     state.take("agents/second", group({ name: "second" }));
     const second = state.snapshot().get("agents/second");
+    state.take("agents/second", group({ name: "second", status: { sessions: 3 } }));
     assert.equal(state.take(key, group({ spec: { session: { idleAfter: "7m" } } })), true);
     assert.equal(idleAfter(), "7m");
     assert.equal(state.snapshot().get("agents/second"), second);
