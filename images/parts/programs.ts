@@ -8,6 +8,7 @@ import { build, type Metafile, type Plugin } from "esbuild";
 import { z } from "zod";
 import { type Entry, readTree, text } from "../layers/entries.ts";
 import { type Package, type Recipe, sha256 } from "../layers/layer.ts";
+import { leanBundle } from "./lean-bundle.ts";
 
 /** Where a program lies in its image: bundles in `program/`, and beside it what they look for one folder up. */
 const home = "opt/copepod";
@@ -67,12 +68,9 @@ async function bundle(root: string, { main, threads = [], native = [] }: Program
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
-    // Some packages call `require` for what Node brings along.
-    banner: {
-      js: 'import{createRequire as __copepodRequire}from"node:module";const require=__copepodRequire(import.meta.url);',
-    },
+    banner: { js: leanBundle.banner },
     external: [...native],
-    plugins: [threadFiles(threadNames)],
+    plugins: [...leanBundle.plugins, threadFiles(threadNames)],
     metafile: true,
     logLevel: "silent",
   });

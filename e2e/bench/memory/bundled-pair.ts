@@ -5,10 +5,8 @@ import { fileURLToPath } from "node:url";
 import { SessionProcesses } from "@copepod/agent-image/runner/testing/session-processes";
 import { nodeFlags } from "@copepod/credential-proxy/node-flags";
 import { build } from "esbuild";
+import { leanBundle } from "../../../images/parts/lean-bundle.ts";
 import { pssMb } from "./pss.ts";
-
-/** What a library that was written for CommonJS asks for in an ES module. */
-const banner = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
 const entryPoints = {
   proxy: fileURLToPath(import.meta.resolve("@copepod/credential-proxy/main")),
@@ -56,7 +54,8 @@ async function bundle(outdir: string): Promise<void> {
     minify: true,
     platform: "node",
     format: "esm",
-    banner: { js: banner },
+    banner: { js: leanBundle.banner },
+    plugins: leanBundle.plugins,
     logLevel: "error",
   });
 }
