@@ -197,9 +197,6 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
     await world.down("SIGKILL");
     await world.up();
     const pod = await world.wake(session, 1);
-    await world.down("SIGKILL");
-    await world.up();
-    await until("the pod is known", async () => await helloOf(pod));
     assert.deepEqual(await answer(pod, "still here"), ["hello"]);
     assert.deepEqual(await world.chat.answerTo("killed", id), ["still here"]);
     assert.match(world.said, /"ms":\d+,.*router is ready/);
@@ -211,11 +208,9 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
     await world.wished(session, false, 1);
     const backup = join(world.home, "backup.db");
     await world.admin.backup({ path: backup });
-    for (const epoch of [2, 3]) {
-      await world.chat.say("restored", "more");
-      await answer(await world.wake(session, epoch), "ok");
-      await world.wished(session, false, epoch);
-    }
+    await world.chat.say("restored", "more");
+    await answer(await world.wake(session, 2), "ok");
+    await world.wished(session, false, 2);
     assert.equal(await world.down("SIGTERM"), 0);
     await copyFile(backup, join(world.home, "queue.db"));
     await world.up();
@@ -224,7 +219,7 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
       const found = await world.session(session);
       return found?.spec.wake.wanted && found;
     });
-    assert.ok(spec.wake.epoch >= 3);
+    assert.ok(spec.wake.epoch >= 2);
     assert.deepEqual(await answer(await world.wake(session, spec.wake.epoch), "ok"), ["after"]);
   });
 

@@ -154,7 +154,11 @@ async function openCluster(frame: Frame, { access, namespaces, admins, ports }: 
   const link = new ClusterLink({ sessions, reflectors, reviews, statuses, namespaces, random: Math.random, log });
   // It answers from the first moment on: a router that waits for the API server is alive, and says what for.
   let router: Router | undefined;
-  const notReady = () => router?.notReady() ?? [...link.notReady(), "the router is starting"];
+  // Later it stays ready while the API server is away: sessions that run need it the more.
+  const notReady = () => {
+    if (ending.aborted) return ["the router is ending"];
+    return router ? [] : [...link.notReady(), "the router is starting"];
+  };
   const health = buildHealthListener({ notReady, render: async () => (await router?.renderMetrics()) ?? "" });
   await health.listen({ host: anyAddress, port: ports.metrics });
   const following = new AbortController();

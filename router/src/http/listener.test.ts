@@ -81,8 +81,8 @@ describe("a listener", () => {
     t.after(() => app.close());
     const open = async (method: string, path: string, type: string) => {
       const socket = connect(port, "127.0.0.1");
-      const head = [`${method} ${path} HTTP/1.1`, "host: x", `content-type: ${type}`, "content-length: 4", "", "ab"];
-      socket.write(head.join("\r\n"));
+      const head = [`${method} ${path} HTTP/1.1`, "host: x", "authorization: Bearer right", `content-type: ${type}`];
+      socket.write([...head, "content-length: 4", "", "ab"].join("\r\n"));
       // Once a later request on another connection is answered, this one has been seen.
       await fetch(`http://127.0.0.1:${port}/`);
       return socket;
@@ -96,6 +96,18 @@ describe("a listener", () => {
     const [answer] = await once(file, "data");
     assert.match(String(answer), /^HTTP\/1\.1 200 [\s\S]*\{"read":4\}$/);
     file.destroy();
+  });
+
+  it("refuses who is not known before the body has come", async (t) => {
+    const app = build(say);
+    const port = Number(new URL(await app.listen({ host: "127.0.0.1", port: 0 })).port);
+    t.after(() => app.close());
+    const socket = connect(port, "127.0.0.1");
+    const head = ["POST /v1/echo/ann HTTP/1.1", "host: x", "content-type: application/json", "content-length: 4000000"];
+    socket.write([...head, "", "{"].join("\r\n"));
+    const [answer] = await once(socket, "data");
+    assert.match(String(answer), /^HTTP\/1\.1 401 /);
+    socket.destroy();
   });
 
   it("answers an unknown call with notFound", async () => {

@@ -1,12 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import type { Server } from "node:http";
-import type { Socket } from "node:net";
 import type { Api, Handlers } from "@copepod/core/endpoint";
 import { CopepodError, codeOf, parseInput, statusOf } from "@copepod/core/errors";
 import { maxBodyBytes } from "@copepod/core/limits";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { RouterMetrics } from "../metrics.ts";
+import { boundAddresses } from "./addresses.ts";
 
 /** Time that a client has to send its whole request. A file may take longer, as long as it does not stand still. */
 const requestTimeoutMs = 30_000;
@@ -15,9 +14,6 @@ const keepAliveTimeoutMs = 75_000;
 /** A connection on which nothing moves for this long ends. */
 const idleTimeoutMs = keepAliveTimeoutMs;
 const maxRequestIdLength = 64;
-/** Connections of one listener, and of one address, so that no pod takes the room of the others. Loopback is a port-forward. */
-const maxConnections = 20_000;
-const maxConnectionsPerAddress = 256;
 /** Bodies of this type are files, which are read as they come. */
 export const streamType = "application/octet-stream";
 
@@ -50,48 +46,34 @@ export function buildListener<A extends Api, Caller>(options: ListenerOptions<A,
     forceCloseConnections: true,
     genReqId: (request) => requestIdOf(request.headers["x-request-id"]) ?? options.makeRequestId(),
   });
-  boundConnections(app.server);
+  boundAddresses(app, () => performance.now());
   endSlowBodies(app);
   parseJsonStrictly(app);
   answerErrors(app, options);
   app.addHook("onResponse", async (request, reply) => {
     options.metrics.httpRequest(options.name, request.routeOptions.url ?? "unknown", reply);
   });
+  const callers = new WeakMap<FastifyRequest, { readonly caller: Caller }>();
   for (const [name, definition] of Object.entries(options.api)) {
     const handler = options.handlers[name];
     if (!handler) throw new Error(`no handler for ${name}`);
     app.route({
       method: definition.method,
       url: definition.path,
+      // Before the body is read: who is not known takes no room.
+      onRequest: async (request) => {
+        callers.set(request, { caller: await options.authenticate(bearerOf(request)) });
+      },
       handler: async (request, reply) => {
-        const caller = await options.authenticate(bearerOf(request));
+        const known = callers.get(request);
+        if (!known) throw new Error("nobody was authenticated");
         const input = parseInput(definition.input, inputOf(request));
-        return await handler(input as never, { caller, signal: signalOf(reply, options.ending) });
+        return await handler(input as never, { ...known, signal: signalOf(reply, options.ending) });
       },
     });
   }
   return app;
 }
-
-/** Unix sockets have no address, and belong to the user of this machine. */
-function boundConnections(server: Server): void {
-  server.maxConnections = maxConnections;
-  const open = new Map<string, number>();
-  server.on("connection", (socket: Socket) => {
-    const { remoteAddress: address } = socket;
-    if (address === undefined || isLoopback(address)) return;
-    const count = (open.get(address) ?? 0) + 1;
-    open.set(address, count);
-    socket.once("close", () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left > 0) open.set(address, left);
-      else open.delete(address);
-    });
-    if (count > maxConnectionsPerAddress) socket.destroy();
-  });
-}
-
-const isLoopback = (address: string): boolean => /^(::1|(::ffff:)?127\..*)$/.test(address);
 
 function inputOf(request: FastifyRequest): Record<string, unknown> {
   const { params, query, body } = request as { params: object; query: object; body: unknown };
