@@ -1,6 +1,7 @@
 import { annotations, groupObjectName, workspaceObjectName } from "@copepod/core/cluster";
 import { CopepodError } from "@copepod/core/errors";
 import type { AgentGroup } from "@copepod/crds/agent-group";
+import { isControlledBy } from "@copepod/kube/controller/owners";
 import { isNotFound } from "@copepod/kube/errors";
 import { isRecord, type KubeObject, keyOf } from "@copepod/kube/object";
 import { isPolicyOf } from "../group/group-children.ts";
@@ -134,7 +135,8 @@ function claimTrouble({ metadata, status }: KubeObject): string | undefined {
 }
 
 /** The group's controller makes them, a moment after the group. */
-function objectTrouble({ caches, clock }: Looking, { metadata, resource }: Seen<AgentGroup>): NoStart | undefined {
+function objectTrouble({ caches, clock }: Looking, group: Seen<AgentGroup>): NoStart | undefined {
+  const { metadata, resource } = group;
   const { namespace, name = "", creationTimestamp = "" } = metadata;
   const key = keyOf({ namespace, name: groupObjectName(name) });
   const claims = (resource?.spec.teamWorkspaces ?? []).map((one) =>
@@ -143,10 +145,11 @@ function objectTrouble({ caches, clock }: Looking, { metadata, resource }: Seen<
   // Without its own policy a pod would reach the whole cluster.
   const policy = caches.networkPolicies.get(key);
   const isClosed = policy !== undefined && isPolicyOf(name)(policy);
+  // Those of a group of the same name that was deleted are still there for a moment: a pod that mounts them waits for long.
+  const children = [policy, caches.serviceAccounts.get(key), caches.configMaps.get(key)];
   const areThere =
     [key, ...claims].every((claim) => caches.volumeClaims.get(claim)) &&
-    caches.serviceAccounts.get(key) &&
-    caches.configMaps.get(key) &&
+    children.every((child) => child !== undefined && isControlledBy(child, group)) &&
     isClosed;
   if (areThere) return undefined;
   if (clock.now() - Date.parse(creationTimestamp) < newGroupMs) return { kind: "soon" };

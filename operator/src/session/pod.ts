@@ -16,7 +16,7 @@ import {
 import { environment } from "@copepod/core/environment";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { controllingOwner } from "@copepod/kube/controller/owners";
-import type { HasMetadata, KubeObject } from "@copepod/kube/object";
+import { type HasMetadata, isRecord, type KubeObject } from "@copepod/kube/object";
 import type { Settings } from "../config.ts";
 import { sessions } from "../resources.ts";
 import { graceSeconds, readinessPeriodSeconds, runVolumeSize, temporaryVolumeSize, tokenSeconds } from "./limits.ts";
@@ -53,9 +53,12 @@ export function podFor(plan: PodPlan, wake: Wake): KubeObject {
 /** Hash of all that only a new pod can change: a running one is replaced when it differs. */
 export const templateOf = (plan: PodPlan): string =>
   createHash("sha256")
-    .update(JSON.stringify(shapeOf(plan, "")))
+    .update(JSON.stringify(shapeOf(plan, ""), inOneOrder))
     .digest("hex")
     .slice(0, 16);
+
+const inOneOrder = (_: string, value: unknown): unknown =>
+  isRecord(value) && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort()) : value;
 
 function shapeOf(plan: PodPlan, placeholder: string) {
   const { session, group, settings, volumes, sharesNode } = plan;
@@ -71,7 +74,7 @@ function shapeOf(plan: PodPlan, placeholder: string) {
         [labels.session]: name,
         ...(sharesNode === undefined ? {} : { [labels.sharesNode]: sharesNode }),
       },
-      annotations: {},
+      annotations: { [annotations.template]: "", [annotations.rules]: "" },
       ownerReferences: [controllingOwner(sessions, session)],
     },
     spec: {
@@ -183,5 +186,5 @@ const securityOf = (id: number) => ({
 const envOf = (values: Readonly<Record<string, string>>) =>
   Object.entries(values).map(([name, value]) => ({ name, value }));
 
-/** The kubelet would put the value of another variable in the place of `$(NAME)`. */
-const literal = (value: string): string => value.replaceAll("$(", "$$(");
+/** The kubelet would put the value of another variable in the place of `$(NAME)`; `$$` is one `$` for it. */
+const literal = (value: string): string => value.replaceAll("$", () => "$$");

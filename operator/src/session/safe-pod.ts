@@ -141,7 +141,7 @@ const ownKeys: readonly string[] = [
 
 /** Further networks, options of runtimes, and profiles by annotation: each would undo what the fields say. */
 const unsafeNotes =
-  /^(k8s\.v1\.cni\.cncf\.io|v1\.multus-cni\.io|io\.kubernetes\.cri[-a-z.]*|io\.katacontainers\.[a-z.]+|dev\.gvisor\.[a-z.]+|(container\.)?(seccomp|apparmor)\.security\.(alpha|beta)\.kubernetes\.io|cdi\.k8s\.io)\//;
+  /^(k8s\.v1\.cni\.cncf\.io|v1\.multus-cni\.io|io\.kubernetes\.cri(-[a-z]+)?|io\.katacontainers|dev\.gvisor|cdi\.k8s\.io|(container\.)?(seccomp|apparmor)\.security\.(alpha|beta)\.kubernetes\.io)[./]/;
 
 const metadata = z.strictObject({
   name: named,
