@@ -1,8 +1,9 @@
+import type { Socket } from "node:net";
 import { CopepodError } from "@copepod/core/errors";
 import { Access, type Endpoint, type Identity } from "@copepod/kube/client/access";
 import { toApiError } from "@copepod/kube/client/status";
 import { systemClock } from "@copepod/kube/clock";
-import { Agent, type Dispatcher, ProxyAgent, request, WebSocket } from "undici";
+import { Agent, buildConnector, type Dispatcher, ProxyAgent, request, WebSocket } from "undici";
 
 /** An answer that never ends may be silent for as long as it likes. */
 const noTimeout = { headersTimeout: 30_000, bodyTimeout: 0 } as const;
@@ -13,6 +14,7 @@ const noTimeout = { headersTimeout: 30_000, bodyTimeout: 0 } as const;
  */
 export class ApiStreams {
   readonly #access: Access;
+  readonly #sockets = new Set<Socket>();
   #last: { readonly endpoint: Endpoint; readonly dispatcher: Dispatcher } | undefined;
 
   constructor(identity: Identity) {
@@ -47,24 +49,39 @@ export class ApiStreams {
   async close(): Promise<void> {
     this.#access.end(new CopepodError("unavailable", "the command has ended"));
     await this.#last?.dispatcher.destroy();
+    // A WebSocket waits for ever for a server that does not say goodbye.
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   async #open() {
     const { endpoint, headers } = await this.#access.current();
-    if (this.#last?.endpoint !== endpoint) this.#last = { endpoint, dispatcher: dispatcherOf(endpoint) };
+    if (this.#last?.endpoint !== endpoint) this.#last = { endpoint, dispatcher: this.#dispatcherOf(endpoint) };
     return { server: endpoint.server.replace(/\/+$/, ""), headers, dispatcher: this.#last.dispatcher };
   }
-}
 
-function dispatcherOf({ proxyUrl, ca, cert, key, servername, insecure }: Endpoint): Dispatcher {
-  const tls = {
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
-    ...(servername && { servername }),
-    rejectUnauthorized: !insecure,
-  };
-  return proxyUrl ? new ProxyAgent({ uri: proxyUrl, requestTls: tls }) : new Agent({ connect: tls });
+  #dispatcherOf({ proxyUrl, ca, cert, key, servername, insecure }: Endpoint): Dispatcher {
+    const tls = {
+      ...(ca && { ca }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(servername && { servername }),
+      rejectUnauthorized: !insecure,
+    };
+    if (proxyUrl) return new ProxyAgent({ uri: proxyUrl, requestTls: tls });
+    const connector = buildConnector(tls);
+    return new Agent({
+      connect: (options, done) =>
+        connector(options, (...made) => {
+          if (made[1]) this.#keep(made[1]);
+          done(...made);
+        }),
+    });
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+  }
 }
 
 function parse(text: string): unknown {

@@ -30,10 +30,10 @@ export const fieldManager = "copepod";
 
 /** @throws CopepodError `invalid` for a kubeconfig that leads nowhere */
 export async function openCluster(
-  config: CliConfig,
+  { kubeconfigs }: Pick<CliConfig, "kubeconfigs">,
   options: ClusterOptions & { readonly version: string },
 ): Promise<Cluster> {
-  const files = options.kubeconfig === undefined ? config.kubeconfigs : ([options.kubeconfig] as const);
+  const files = options.kubeconfig === undefined ? kubeconfigs : ([options.kubeconfig] as const);
   const source = { files, ...(options.context && { context: options.context }) };
   const namespace = options.namespace ?? (await kubeconfigNamespace(source)) ?? defaultAgentsNamespace;
   const { systemNamespace = defaultSystemNamespace, tokenFile, version } = options;

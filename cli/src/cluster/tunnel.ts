@@ -57,6 +57,8 @@ class Tunnel extends Duplex {
   constructor(socket: WebSocket) {
     super();
     this.#socket = socket;
+    // It may break before anybody listens; whoever uses it then learns it by itself.
+    this.on("error", () => {});
     socket.onmessage = ({ data }) => this.#take(Buffer.from(data));
     socket.addEventListener("error", () => this.destroy(broken("the connection broke")));
     socket.addEventListener("close", () => this.push(null));
