@@ -85,7 +85,7 @@ function checkShell(text: string, { scripts, commands }: Vocabulary): string[] {
       (name) => [scripts, `npm run ${name}`, name] as const,
     ),
     ...findWords(text, /(?:^|[\s;&|])npm (test|start)\b/gm).map((name) => [scripts, `npm ${name}`, name] as const),
-    ...findWords(text, /(?:^|[\s;&|]|npx )copepod ([a-z][a-z-]*)/gm).map(
+    ...findWords(text, /(?:^[ \t]*|[;&|][ \t]*|npx |kubectl )copepod ([a-z][a-z-]*)/gm).map(
       (name) => [commands, `copepod ${name}`, name] as const,
     ),
   ];
