@@ -76,7 +76,9 @@ export class CurrentProvider implements AsyncDisposable {
     this.#toolsServer ??= serveTools(this.#tools);
     const own = (await this.#toolsServer).server;
     const provider = await createProvider(name, {
-      ...{ workspace, agentDir, env, time, log, upstreams, tools: this.#tools },
+      ...{ workspace, agentDir, time, log, upstreams, tools: this.#tools },
+      // What the runner itself says wins: HOME and the folders are not the group's to choose.
+      env: { ...agent.env, ...env },
       model: agent.model,
       effort: agent.effort,
       mcpServers: [own, ...agent.mcpServers.map((server) => ({ kind: "stdio", ...server }) as const)],

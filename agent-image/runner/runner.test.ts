@@ -211,6 +211,23 @@ describe("a runner", { timeout: 20_000 }, () => {
     assert.equal(provider.closed(), 1);
   });
 
+  it("gives the provider the group's variables, but never in the place of its own", async () => {
+    const { runner, router, provider } = await withScripts(answering(block("one")));
+    await using _ = runner;
+    router.context = {
+      ...router.context,
+      agent: { ...router.context.agent, env: { EDITOR: "ed", HOME: "/elsewhere" } },
+    };
+    router.say("hello");
+    const given = Promise.withResolvers<Readonly<Record<string, string>>>();
+    runner.env = { HOME: "/workspace/home" };
+    void runner.start(async () => async (deps) => {
+      given.resolve(deps.env);
+      return await provider.factory(deps);
+    });
+    assert.deepEqual(await given.promise, { EDITOR: "ed", HOME: "/workspace/home" });
+  });
+
   it("ends a message as dead when its provider can't be had, and says why", async () => {
     await using runner = await RunnerInProcess.create();
     const { router } = runner;

@@ -22,5 +22,7 @@ export const agentSettingsSchema = z.object({
   mcpServers: z.array(mcpServerSchema),
   /** Names of folders in `skills/` of the agent group's folder. */
   skills: z.array(nameSchema),
+  /** Further environment of the provider's processes; absent = none. */
+  env: z.record(z.string(), z.string().max(4_096)).optional(),
 });
 export type AgentSettings = z.output<typeof agentSettingsSchema>;

@@ -21,6 +21,8 @@ export class RunnerInProcess implements AsyncDisposable {
   readonly folder: string;
   readonly workspace: string;
   readonly agentDir: string;
+  /** Environment of the provider's processes. */
+  env: Readonly<Record<string, string>> = {};
   #running: Promise<void> = Promise.resolve();
 
   private constructor(folder: string) {
@@ -53,7 +55,7 @@ export class RunnerInProcess implements AsyncDisposable {
       workspace,
       agentDir,
       teamDir: undefined,
-      env: {},
+      env: this.env,
       createProvider: async (name, deps) => (await loadProvider(name))({ ...deps, harnessDir: "" }),
       proxy: { upstreams: async () => ({ upstreams: [] }) },
       proxyUrl: "http://127.0.0.1:9",

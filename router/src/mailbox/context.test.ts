@@ -20,7 +20,10 @@ function start(spec: object) {
 describe("the context of a session", () => {
   it("has what its agent group says about the agent", async () => {
     const { contexts } = start({
-      agent: { provider: "claude", model: "claude-sonnet-4-5", effort: "High" },
+      agent: {
+        ...{ provider: "claude", model: "claude-sonnet-4-5", effort: "High" },
+        env: [{ name: "EDITOR", value: "ed" }],
+      },
       tools: {
         mcpServers: [{ name: "notes", command: "notes", args: ["-v"], env: [{ name: "A", value: "1" }] }],
         skills: ["letters"],
@@ -30,6 +33,7 @@ describe("the context of a session", () => {
     assert.deepEqual(context.agent, {
       model: "claude-sonnet-4-5",
       effort: "High",
+      env: { EDITOR: "ed" },
       mcpServers: [{ name: "notes", command: "notes", args: ["-v"], env: { A: "1" } }],
       skills: ["letters"],
     });

@@ -54,13 +54,19 @@ export class Contexts {
   }
 }
 
-function agentOf({ agent: { model, effort }, tools }: AgentGroup["spec"]): AgentSettings {
+type Variables = AgentGroup["spec"]["agent"]["env"];
+
+const toRecord = (variables: Variables): Record<string, string> =>
+  Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+
+function agentOf({ agent: { model, effort, env }, tools }: AgentGroup["spec"]): AgentSettings {
   return {
+    ...(env.length === 0 ? {} : { env: toRecord(env) }),
     ...(model === undefined ? {} : { model }),
     ...(effort === undefined ? {} : { effort }),
     mcpServers: tools.mcpServers.map(({ env, ...server }) => ({
       ...server,
-      env: Object.fromEntries(env.map(({ name, value }) => [name, value])),
+      env: toRecord(env),
     })),
     skills: tools.skills,
   };
