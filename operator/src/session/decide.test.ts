@@ -44,6 +44,17 @@ const rows: readonly Row[] = [
     given: { start: { kind: "refused", ...trouble } },
     status: "Failed SomeTrouble",
   },
+  {
+    says: "a pod of a group that is gone or going ends",
+    given: { pods: [ready], status: awake, start: { kind: "refused", reason: "GroupMissing", message: "It is gone." } },
+    status: "Failed GroupMissing",
+    acts: ["end"],
+  },
+  {
+    says: "a pod that runs goes on while people have to mend what a new one would need",
+    given: { pods: [ready], status: awake, start: { kind: "refused", ...trouble } },
+    status: "Awake Awake",
+  },
   { says: "a pod that starts is published", given: { pods: [facts()] }, status: "Waking Starting" },
   { says: "a pod that is ready is awake", given: { pods: [ready], status: waking }, status: "Awake Awake" },
   {

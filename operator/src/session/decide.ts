@@ -166,13 +166,17 @@ function keep(situation: Situation, pod: PodFacts): Decision {
   const wasAwake = situation.status.phase === "Awake" && situation.status.podUid === pod.uid;
   // What ran is made anew; what never did is the router's to try again, with its back-off.
   if (pod.ended && wasAwake) return { acts: [endOf(pod)], happened: pod.ended };
-  const fatal = pod.ended ?? pod.crashes;
+  const fatal = pod.ended ?? pod.crashes ?? groupMissing(situation);
   if (fatal) return giveUp(situation, pod, fatal);
   const lost = lostFor(situation);
   if (lost.isLost) return keepLost(situation, pod);
   const decision = pod.isReady || wasAwake ? keepAwake(situation, pod) : keepWaking(situation, pod);
   return { ...decision, ...lost.lookAgain };
 }
+
+/** What else keeps a new pod from being made does not end one that runs. */
+const groupMissing = ({ start: how }: Situation): Trouble | undefined =>
+  how.kind === "refused" && how.reason === "GroupMissing" ? how : undefined;
 
 const giveUp = ({ wake }: Situation, pod: PodFacts, trouble: Trouble): Decision => ({
   acts: [endOf(pod)],

@@ -32,6 +32,9 @@ export function planPod(parts: Looking, session: Seen<unknown>, seenGroup: Seen<
   if (!group) {
     return refused("GroupInvalid", `The AgentGroup can't be read: ${seenGroup.problem}. Mend it.`);
   }
+  if (seenGroup.metadata.deletionTimestamp !== undefined) {
+    return refused("GroupMissing", `The AgentGroup ${group.metadata.name} is being deleted.`);
+  }
   const trouble = wishTrouble(parts, group);
   if (trouble) return refused(trouble.reason, trouble.message);
   const missing = volumeTrouble(parts, seenGroup, group) ?? objectTrouble(parts, seenGroup);
