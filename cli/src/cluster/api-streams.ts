@@ -66,6 +66,8 @@ export class ApiStreams {
       ...(key && { key }),
       ...(servername && { servername }),
       rejectUnauthorized: !insecure,
+      // WebSockets are of HTTP/1.1.
+      allowH2: false,
     };
     if (proxyUrl) return new ProxyAgent({ uri: proxyUrl, requestTls: tls });
     const connector = buildConnector(tls);
