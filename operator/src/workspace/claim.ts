@@ -52,7 +52,7 @@ export function decideClaim(wish: VolumeWish, { found, before, mayBeNew, refusal
       if (wasMade(before) && !mayBeNew) return said("False", "VolumeMissing", missingMessage(wish));
       if (refusal !== undefined) return said("False", "Refused", refusedMessage(claim, refusal));
       return {
-        ...said("Unknown", "Pending", `${claim} waits for its volume.`),
+        ...said("Unknown", "Pending", pendingMessage(claim)),
         steps: [{ kind: "create", resource: volumeClaims, object: claimOf(wish) }],
       };
     case "own":
@@ -82,10 +82,10 @@ function decideOwn(wish: VolumeWish, object: KubeObject, refusal: string | undef
   if (difference !== undefined) return { ...said("False", "VolumeFixed", difference), steps };
   if (phase === "Lost") return { ...said("False", "Lost", `${claim} has lost its volume; restore the volume.`), steps };
   // Only a bound claim can grow.
-  if (phase !== "Bound") return { ...said("Unknown", "Pending", `${claim} waits for its volume: ${firstPod}.`), steps };
+  if (phase !== "Bound") return { ...said("Unknown", "Pending", pendingMessage(claim)), steps };
   if (bytesOf(size) >= bytesOf(wish.storage.size))
     return { ...said("True", "Bound", `${claim} has its volume.`), steps };
-  if (refusal !== undefined) return { ...said("False", "NotGrown", refusedMessage(claim, refusal)), steps };
+  if (refusal !== undefined) return { ...said("False", "NotGrown", notGrownMessage(claim, refusal)), steps };
   const patch = { spec: { resources: { requests: { storage: wish.storage.size } } } };
   const growth = { kind: "patch", resource: volumeClaims, read: object, patch } as const;
   // One write of an object at a time: the second would have an old version.
@@ -93,7 +93,8 @@ function decideOwn(wish: VolumeWish, object: KubeObject, refusal: string | undef
   return { ...said("True", "Growing", `${claim} grows to ${wish.storage.size}.`), steps: next };
 }
 
-const firstPod = "many classes make it for the first pod only; `kubectl describe pvc` says more";
+const pendingMessage = (claim: string): string =>
+  `${claim} waits for its volume: many classes make it for the first pod only; \`kubectl describe pvc\` says more.`;
 
 /** A resource with the name of one that is gone takes over what was kept for it. */
 function adoptSteps(object: KubeObject): Step[] {
@@ -154,7 +155,11 @@ const missingMessage = ({ name, owner }: VolumeWish): string =>
   `The PersistentVolumeClaim ${name} is gone, and with it the files of ${owner}. Restore it with its labels, or annotate ` +
   `the resource with ${annotations.newVolume}=true for a new, empty one.`;
 
-const refusedMessage = (claim: string, refusal: string): string => `${claim} is refused: ${refusal}`;
+const refusedMessage = (claim: string, refusal: string): string =>
+  `${claim} is refused; once that is mended it is made within minutes. ${refusal}`;
+
+const notGrownMessage = (claim: string, refusal: string): string =>
+  `${claim} can't grow: let its class grow (allowVolumeExpansion), or set the size back. ${refusal}`;
 
 const said = (status: Verdict["status"], reason: string, message: string): ClaimDecision => ({
   steps: [],
