@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { promisify } from "node:util";
+import { describeIssues, parseResource } from "@copepod/crds/parse";
 import { environmentSchema as operatorEnvironment, settingsSchema } from "@copepod/operator/config";
 import { environmentSchema as routerEnvironment } from "@copepod/router/config";
 import { parse, parseAllDocuments } from "yaml";
@@ -180,6 +181,17 @@ describe("the charts", { skip }, () => {
       ([, field]) => field,
     );
     assert.deepEqual(asked.toSorted(), fields.toSorted());
+  });
+
+  it("come with samples that are valid", () => {
+    const documents = globSync("charts/copepod/samples/*.yaml", { cwd: repository }).flatMap((path) =>
+      parseAllDocuments(read(path)),
+    );
+    assert.notEqual(documents.length, 0);
+    for (const document of documents) {
+      const parsed = parseResource(document.toJS());
+      assert.ok(parsed.ok, parsed.ok ? "" : describeIssues(parsed.issues));
+    }
   });
 
   it("name a runbook for each alert, and only metrics that exist", async () => {

@@ -34,6 +34,7 @@ export const typeSchemas: Readonly<Record<string, JsonSchema | undefined>> = {
   names: listOf(objectName, { uniqueItems: true }),
   namespaces: listOf(labelName, { uniqueItems: true, minItems: 1 }),
   userNames: listOf({ type: "string", pattern: "^[^,]+$" }, { uniqueItems: true }),
+  word: { type: "string", pattern: "^\\S+$" },
   stringMap,
   pullPolicy: oneOf("Always", "IfNotPresent", "Never"),
   logLevel: oneOf("trace", "debug", "info", "warn", "error"),
