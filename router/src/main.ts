@@ -169,12 +169,9 @@ async function openCluster(frame: Frame, { access, namespaces, admins, ports }: 
     await resources[Symbol.asyncDispose]();
     await Promise.all([client.close(), reviewer.close(), health.close()]);
   };
-  try {
-    await reflectors.whenSynced(ending);
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  await reflectors.whenSynced(ending).catch((error: unknown) => {
+    if (!ending.aborted) throw error;
+  });
   const isAdmin = new Set(admins);
   const personOfToken = async (bearer: string | undefined) => {
     if (bearer === undefined) throw new CopepodError("unauthorized", "the request carries no bearer token");

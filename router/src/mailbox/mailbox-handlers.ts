@@ -41,6 +41,7 @@ export function createMailboxHandlers(deps: MailboxDeps): MailboxHandlers {
   return {
     hello: async ({ instance }, { caller }) => {
       await store.hello(holderOf(caller, instance));
+      announcer.sessionChanged(caller.session);
       deps.log.info({ session: caller.session, epoch: caller.epoch, instance }, "runner said hello");
       return { session: caller.session, epoch: caller.epoch };
     },

@@ -47,11 +47,13 @@ async function observe(pod: PodReport, troubles: Map<string, string>, deps: Pods
   if (!wish?.wanted || wish.epoch > epoch) wishes.poke(session);
   if (!wish) return;
   if (pod.phase !== "Failed") await observeUid(pod, deps);
-  const isHindered = pod.phase === "Starting" && pod.reason !== undefined;
-  if (isHindered || pod.phase === "Failed") await bringTrouble(pod, troubles, deps);
-  else troubles.delete(session);
+  if (!isTrouble(pod)) troubles.delete(session);
+  else if (wish.wanted && wish.epoch === epoch) await bringTrouble(pod, troubles, deps);
   if (pod.drainRequested) await drain(pod, deps);
 }
+
+const isTrouble = ({ phase, reason }: PodReport): boolean =>
+  phase === "Failed" || (phase === "Starting" && reason !== undefined);
 
 async function observeUid({ session, epoch, podUid }: PodReport, deps: PodsDeps): Promise<void> {
   if (podUid === undefined || !(await deps.store.observePod({ session, epoch, podUid }))) return;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { keyOf, splitKey } from "@copepod/core/addresses";
 import { backoffMs, reconnectBackoff } from "@copepod/core/backoff";
 import { CopepodError } from "@copepod/core/errors";
 import { longPollMs } from "@copepod/core/limits";
@@ -43,8 +44,12 @@ export class SupervisorLink implements StarterLink {
   touched(): void {}
 
   async put({ session, group, wanted, epoch }: SessionWish): Promise<number> {
-    const { rules } = groupRules(this.#deps.resources.current(), group);
-    await this.#deps.client.putWanted({ session, group, wanted, epoch, rules });
+    const resources = this.#deps.resources.current();
+    const { rules } = groupRules(resources, group);
+    const { namespace } = splitKey(group);
+    const shared = resources.agentGroups.get(group)?.spec.teamWorkspaces ?? [];
+    const team = shared.map(({ name, readOnly }) => ({ workspace: keyOf(namespace, name), readOnly }));
+    await this.#deps.client.putWanted({ session, group, wanted, epoch, rules, team });
     return epoch;
   }
 

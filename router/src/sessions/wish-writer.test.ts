@@ -64,10 +64,16 @@ describe("the wish writer", () => {
   });
 
   it("follows a starter that knows a greater epoch, and then says its wish again", async () => {
-    const { row, writer, settled } = build(async ({ epoch }) => Math.max(epoch, 7));
-    writer.poke("default/s");
-    await until(() => settled.length > 0);
-    assert.deepEqual([row.epoch, settled], [7, [7]]);
+    for (const [wanted, followed] of [
+      [true, 8],
+      [false, 7],
+    ] as const) {
+      const { row, writer, settled } = build(async ({ epoch }) => Math.max(epoch, 7));
+      row.wanted = wanted;
+      writer.poke("default/s");
+      await until(() => settled.length > 0);
+      assert.deepEqual([row.epoch, settled], [followed, [followed]]);
+    }
   });
 
   it("lets a session sleep that the queue does not know", async () => {

@@ -58,7 +58,8 @@ export class WishWriter {
       const epoch = await starter.put(wish);
       if (epoch > wish.epoch) {
         log.warn({ session, epoch, before: wish.epoch }, "the starter knows a greater epoch; the queue follows it");
-        await store.raiseEpoch(session, epoch);
+        // Whatever that epoch stood for, and did, is not in the queue: what is wanted now is another one.
+        await store.raiseEpoch(session, wish.wanted ? epoch + 1 : epoch);
         state.again = true;
       } else await store.settle(wish);
       return true;

@@ -86,6 +86,8 @@ export class ClusterLink implements StarterLink {
   }
 
   async follow(listener: StarterListener, signal: AbortSignal): Promise<void> {
+    // Then perhaps nothing is known yet, and nothing may be decided.
+    if (signal.aborted) return;
     const { sessions, statuses } = this.#deps;
     const stop = sessions.subscribe((session, change) => this.#changed(session, change, { listener, signal }));
     listener.connected();

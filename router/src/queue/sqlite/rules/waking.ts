@@ -21,7 +21,7 @@ const setWaiting = sql<[number, string]>("UPDATE sessions SET waiting = ? WHERE 
 
 const raiseEpoch = sql<[number, string]>(`
   UPDATE sessions SET wanted = 1, epoch = epoch + 1, pod_uid = NULL, instance = NULL, draining = 0, waiting = NULL,
-    unsettled = 0, last_active_at = ?
+    unsettled = 0, last_active_at = ?, reason = iif(failures = 0, NULL, reason)
   WHERE session = ?`);
 
 const waitingInLine = sql<[string, number, number], SessionRecord>(`
