@@ -34,7 +34,7 @@ const spaces = Array.from({ length: 14 }, (_, at) => `agents-${at}`);
 /** A control plane with the controllers, and people who write resources. */
 export class Stage implements AsyncDisposable {
   readonly server: KubeClient;
-  readonly keepers: Keepers;
+  keepers: Keepers;
   /** What the name server knows. */
   readonly hosts: Map<string, readonly string[]>;
   readonly #plane: ControlPlane;
@@ -61,11 +61,15 @@ export class Stage implements AsyncDisposable {
       const storageClass = { provisioner: "example.dev/disk", allowVolumeExpansion: name === "grows" };
       await server.create(classes, { metadata: { name }, ...storageClass });
     }
-    const mountPolicy = { allow: [{ claimNames: ["data-*"], readOnly: true }] };
     const hosts = new Map<string, readonly string[]>([["model.lan", ["10.7.0.2", "10.7.0.1", "169.254.169.254"]]]);
-    const lookup = async (host: string) => hosts.get(host) ?? [];
-    const keepers = new Keepers({ plane, namespaces: spaces, lookup, mountPolicy });
-    return new Stage({ plane, server, keepers, hosts });
+    return new Stage({ plane, server, keepers: keepersOn(plane, hosts), hosts });
+  }
+
+  /** The next leader takes over. */
+  async restart(): Promise<void> {
+    await this.keepers[Symbol.asyncDispose]();
+    this.keepers = keepersOn(this.#plane, this.hosts);
+    await until("the next leads", () => this.keepers.logged.some((line) => line.startsWith("leads")));
   }
 
   open(): Space {
@@ -78,6 +82,12 @@ export class Stage implements AsyncDisposable {
     await this.#plane[Symbol.asyncDispose]();
   }
 }
+
+const keepersOn = (plane: ControlPlane, hosts: ReadonlyMap<string, readonly string[]>): Keepers =>
+  new Keepers({
+    ...{ plane, namespaces: spaces, lookup: async (host) => hosts.get(host) ?? [] },
+    mountPolicy: { allow: [{ claimNames: ["data-*"], readOnly: true }] },
+  });
 
 /** A namespace that no other test uses, and what is done in it. */
 class Space {
