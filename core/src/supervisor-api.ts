@@ -28,6 +28,14 @@ export const hostSchema = z.object({
 });
 export type Host = z.output<typeof hostSchema>;
 
+/** A folder of this machine that several agent groups share. */
+export const teamWorkspaceSchema = z.object({
+  /** Row key of the Workspace: `<namespace>/<name>`. */
+  workspace: z.string(),
+  readOnly: z.boolean(),
+});
+export type TeamWorkspace = z.output<typeof teamWorkspaceSchema>;
+
 /** The supervisor's socket, which stands for the operator in local mode. */
 export const supervisorApi = {
   putWanted: endpoint({
@@ -41,6 +49,8 @@ export const supervisorApi = {
       group: z.string(),
       /** Rules of the session's proxy; those of a running session are replaced. */
       rules: proxyRulesSchema,
+      /** Workspaces that the group shares with others; those of a running session stay as they were at its start. */
+      team: z.array(teamWorkspaceSchema).default([]),
     }),
     output: z.object({}),
   }),

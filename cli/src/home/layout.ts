@@ -12,6 +12,8 @@ export interface HomeLayout {
   readonly home: string;
   readonly resources: string;
   readonly logs: string;
+  /** What agent groups share with others, one folder per workspace. */
+  readonly workspaces: string;
   /** Files that agents have sent to people at a terminal, one folder per session. */
   readonly received: string;
   /** One folder per secret, one file per key. */
@@ -30,6 +32,7 @@ export function homeLayout(home: string): HomeLayout {
     home,
     resources: join(home, "resources"),
     logs: join(home, "logs"),
+    workspaces: join(home, "workspaces"),
     received: join(home, "received"),
     keys: join(home, "keys"),
     cache: join(home, "cache"),

@@ -78,15 +78,23 @@ export interface PairFolders {
   readonly etc: string;
   readonly workspace: string;
   readonly agentDir: string;
+  /** Below `home.workspaces`. */
+  readonly team: readonly TeamFolder[];
+}
+
+export interface TeamFolder {
+  readonly name: string;
+  readonly path: string;
+  readonly readOnly: boolean;
 }
 
 /**
- * @param group and session: folder names, already checked.
+ * @param group, session, team: folder names, already checked.
  * @param short names the pair in the run folder, where paths must be short.
  */
 export function pairFolders(
   { home, run }: Places,
-  names: { group: string; session: string; short: string },
+  names: { group: string; session: string; short: string; team?: readonly Omit<TeamFolder, "path">[] },
 ): PairFolders {
   const own = join(run.sessions, names.short);
   const shared = join(own, "p");
@@ -101,6 +109,7 @@ export function pairFolders(
     etc: join(shared, "etc"),
     workspace: join(volume, "sessions", names.session),
     agentDir: join(volume, "agent"),
+    team: (names.team ?? []).map((one) => ({ ...one, path: join(home.workspaces, one.name) })),
   };
 }
 
@@ -135,6 +144,7 @@ export function runnerEnvironment(
     [environment.placeholder]: placeholder,
     [environment.workspace]: folders.workspace,
     [environment.agentDir]: folders.agentDir,
+    ...(folders.team.length === 0 ? {} : { [environment.teamDir]: home.workspaces }),
     [environment.instructionsDir]: folders.instructions,
     HOME: join(folders.workspace, "home"),
     // Whoever writes a cache decides what its readers run: sessions only read this one.

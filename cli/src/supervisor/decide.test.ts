@@ -4,8 +4,8 @@ import { decide, type PodState, type Step, type Wish } from "./decide.ts";
 
 const group = "default/helper";
 const rules = { group: "helper", upstreams: [], rules: [] };
-const wanted = (epoch: number): Wish => ({ wanted: true, epoch, group, rules });
-const unwanted = (epoch: number): Wish => ({ wanted: false, epoch, group, rules });
+const wanted = (epoch: number): Wish => ({ wanted: true, epoch, group, rules, team: [] });
+const unwanted = (epoch: number): Wish => ({ wanted: false, epoch, group, rules, team: [] });
 const pod = (epoch: number, stage: PodState["stage"] = "up"): PodState => ({ epoch, stage });
 const start = (epoch: number): Step => ({ kind: "start", wish: wanted(epoch), reason: "Wanted" });
 const end = (reason: "NotWanted" | "NewerEpoch" | "Closing"): Step => ({ kind: "end", reason });

@@ -1,4 +1,5 @@
 import type { ProxyRules } from "@copepod/core/proxy-rules";
+import type { TeamWorkspace } from "@copepod/core/supervisor-api";
 
 /** What the router last said about a session. */
 export interface Wish {
@@ -8,6 +9,8 @@ export interface Wish {
   readonly group: string;
   /** By which the session's proxy decides. */
   readonly rules: ProxyRules;
+  /** What the group shares with others. */
+  readonly team: readonly TeamWorkspace[];
 }
 
 /** What is there for a session. `ending`: asked to end, not gone yet. */

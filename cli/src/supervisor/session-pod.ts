@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { ProxyRules } from "@copepod/core/proxy-rules";
-import type { Pod } from "@copepod/core/supervisor-api";
+import type { Pod, TeamWorkspace } from "@copepod/core/supervisor-api";
 import { nodeFlags } from "@copepod/credential-proxy/node-flags";
 import { folderName } from "../home/layout.ts";
 import { nodeProgram, type Program } from "./child.ts";
@@ -18,6 +18,7 @@ interface PodInput {
   readonly group: string;
   readonly epoch: number;
   readonly rules: ProxyRules;
+  readonly team: readonly TeamWorkspace[];
 }
 
 /** One proxy and one runner, which share an identity (pod UID, token) that outlives a restart of either. */
@@ -49,6 +50,7 @@ export class SessionPod {
       group: folderName(input.group),
       session: folderName(input.session),
       short: this.#podUid.replaceAll("-", "").slice(0, 12),
+      team: input.team.map(({ workspace, readOnly }) => ({ name: folderName(workspace), readOnly })),
     });
     this.#tell("Starting");
     const placeholder = randomBytes(32).toString("base64url");

@@ -38,6 +38,22 @@ describe("a session that is wanted", () => {
     for (const name of ["SECRET", "COPEPOD_TOKEN_FILE", "COPEPOD_MAILBOX_SOCKET"]) assert.ok(!(name in runner.env));
   });
 
+  it("is told where the workspaces are that its group shares, if there are any", async () => {
+    await using test = await startTestSystem();
+    const team = [{ workspace: "default/docs", readOnly: true }];
+    await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules, team });
+    await test.supervisor.putWanted({ session: "default/other-1", wanted: true, epoch: 1, group, rules });
+    const [runner] = await until(async () => orNone(await test.started("runner-helper-0123456789ab")), "the runner");
+    const [other] = await until(async () => orNone(await test.started("runner-other-1")), "the other runner");
+    assert.ok(runner && other);
+    assert.equal(runner.env.COPEPOD_TEAM_DIR, `${test.home}/workspaces`);
+    assert.ok(existsSync(`${test.home}/workspaces/docs`));
+    assert.ok(!("COPEPOD_TEAM_DIR" in other.env));
+    const outside = [{ workspace: "default/../docs", readOnly: true }];
+    const put = test.supervisor.putWanted({ session, wanted: true, epoch: 2, group, rules, team: outside });
+    await assert.rejects(put, { code: "invalid" });
+  });
+
   it("has no inspector onto its processes, although the person's own programs get one by NODE_OPTIONS", async () => {
     await using test = await startTestSystem();
     await test.supervisor.putWanted({ session, wanted: true, epoch: 1, group, rules });

@@ -64,6 +64,7 @@ export class Supervisor {
     this.#assertOpen();
     folderName(session);
     folderName(wish.group);
+    for (const { workspace } of wish.team) folderName(workspace);
     const last = this.#wishes.get(session);
     if (last && wish.epoch < last.epoch) {
       throw new CopepodError("superseded", `session ${session} is at epoch ${last.epoch} already`);

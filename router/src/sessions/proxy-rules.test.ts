@@ -78,8 +78,8 @@ describe("the rules of running sessions", () => {
     await link.put(wish("one"));
     await link.put(wish("two"));
     assert.deepEqual(heard, [
-      { ...said("one"), rules: groupRules(resources, "default/one").rules },
-      { ...said("two"), rules: { group: "two", upstreams: [], rules: [] } },
+      { ...said("one"), rules: groupRules(resources, "default/one").rules, team: [] },
+      { ...said("two"), rules: { group: "two", upstreams: [], rules: [] }, team: [] },
     ]);
     assert.equal(groupRules(resources, "default/one").rules.upstreams[0]?.name, "anthropic");
   });

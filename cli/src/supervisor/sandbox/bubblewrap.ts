@@ -74,8 +74,9 @@ const isolation: readonly string[] = [
   ...["--perms", "1777", "--size", String(scratchBytes), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"],
 ];
 
-const dropRights = (setpriv: string, { uid, gid }: Identity): readonly string[] => [
-  ...[setpriv, "--reuid", String(uid), "--regid", String(gid), "--clear-groups"],
+const dropRights = (setpriv: string, { uid, gid, groups = [] }: Identity): readonly string[] => [
+  ...[setpriv, "--reuid", String(uid), "--regid", String(gid)],
+  ...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]),
   ...["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"],
 ];
 

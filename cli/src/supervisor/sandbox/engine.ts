@@ -42,6 +42,7 @@ function runArguments({ engine, name, mounts, user, isRoot, env, folder }: Conta
   return [
     ...["--rm", "--interactive", "--init", "--name", name, "--pull", "never"],
     ...["--network", "none", "--hostname", hostName, "--user", `${user.uid}:${user.gid}`],
+    ...(user.groups ?? []).flatMap((group) => ["--group-add", String(group)]),
     ...(engine === "podman" && !isRoot ? ["--userns", "keep-id"] : []),
     ...["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", String(maxProcesses)],
     ...["--read-only", "--shm-size", String(scratchBytes)],

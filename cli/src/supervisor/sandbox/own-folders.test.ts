@@ -3,15 +3,15 @@ import { lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { firstId } from "./identity.ts";
-import { giveFolders, makeFolders, takeFoldersBack } from "./own-folders.ts";
+import { firstId, workspaceGroup } from "./identity.ts";
+import { type AgentFolders, giveFolders, makeFolders, takeFoldersBack } from "./own-folders.ts";
 
 const skip = process.getuid?.() === 0 ? false : "only root can give files away";
 const identity = { uid: firstId + 1, gid: firstId + 2 };
 
 describe("folders of a session that is a user of its own", { skip }, () => {
   let parent: string;
-  let folders: { workspace: string; agentDir: string };
+  let folders: AgentFolders;
   const ownerOf = (path: string) => {
     const { uid, gid, mode } = lstatSync(path);
     return { uid, gid, mode: (mode & 0o7777).toString(8) };
@@ -19,7 +19,11 @@ describe("folders of a session that is a user of its own", { skip }, () => {
 
   beforeEach(() => {
     parent = mkdtempSync(join(tmpdir(), "cpo-"));
-    folders = { workspace: join(parent, "s"), agentDir: join(parent, "a") };
+    folders = {
+      workspace: join(parent, "s"),
+      agentDir: join(parent, "a"),
+      team: [{ name: "docs", path: join(parent, "t") }],
+    };
     makeFolders(folders);
   });
   afterEach(() => rmSync(parent, { recursive: true }));
@@ -28,6 +32,15 @@ describe("folders of a session that is a user of its own", { skip }, () => {
     giveFolders(folders, identity);
     assert.deepEqual(ownerOf(folders.workspace), { ...identity, mode: "700" });
     assert.deepEqual(ownerOf(folders.agentDir), { uid: 0, gid: identity.gid, mode: "2770" });
+  });
+
+  it("are those that all who share a workspace may use, whoever comes first", () => {
+    const gid = workspaceGroup("docs");
+    const path = join(parent, "t");
+    for (const one of [identity, { uid: identity.uid + 1, gid: identity.gid + 1 }]) {
+      giveFolders(folders, one);
+      assert.deepEqual(ownerOf(path), { uid: 0, gid, mode: "2770" });
+    }
   });
 
   it("are given with all that is in them, but never what a symbolic link leads to", () => {

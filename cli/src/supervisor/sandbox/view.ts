@@ -13,6 +13,7 @@ export type Mount =
 export interface SessionPlaces {
   readonly workspace: string;
   readonly agentDir: string;
+  readonly team: readonly { readonly path: string; readonly readOnly: boolean }[];
   /** All that a session may see of its pair's folder: socket, instructions, and `etc`. */
   readonly shared: string;
   /** Files that stand for the machine's in /etc. */
@@ -43,6 +44,7 @@ export function sessionView(machine: MachinePlaces, session: SessionPlaces): rea
     ...etcFiles.map((name): Mount => ({ kind: "read", path: `/etc/${name}`, from: `${session.etc}/${name}` })),
     { kind: "write", path: session.workspace },
     { kind: "write", path: session.agentDir },
+    ...session.team.map(({ path, readOnly }): Mount => ({ kind: readOnly ? "read" : "write", path })),
   ];
   return mounts.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
