@@ -11,7 +11,6 @@ import { environmentSchema as operatorEnvironment, settingsSchema } from "@copep
 import { environmentSchema as routerEnvironment } from "@copepod/router/config";
 import { parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { readValues } from "../../scripts/generators/chart-values.ts";
 import { controlPlaneGate, startControlPlane } from "../support/control-plane.ts";
 import {
   type ChartObject,
@@ -32,7 +31,9 @@ const run = promisify(execFile);
 const charts = ["copepod-crds", "copepod"] as const;
 const repository = join(chartsFolder, "..");
 const read = (path: string): string => readFileSync(join(repository, path), "utf8");
-const valuesOf = (chart: string) => readValues(read(`charts/${chart}/values.yaml`));
+/** Of values.schema.json: what has a description is a value, what has none holds some. */
+const valuesOf = (chart: string): Value[] =>
+  listValues(JSON.parse(read(`charts/${chart}/values.schema.json`)), []).filter(({ path }) => path[0] !== "global");
 
 /** Values beside the defaults with which more, or less, is made. */
 const variants: readonly SetValues[] = [
@@ -106,7 +107,7 @@ describe("the charts", { skip }, () => {
     const values = valuesOf("copepod");
     const sections = [...new Set(values.map(({ path }) => path.slice(0, -1).join(".")))];
     const unknown = sections.map((section) => [section === "" ? "odd" : `${section}.odd`, 1] as const);
-    const odd = values.map(({ path, schema }) => [path.join("."), schema.type === "object" ? 1 : { odd: [] }] as const);
+    const odd = values.map(({ path, type }) => [path.join("."), type === "object" ? 1 : { odd: [] }] as const);
     const refusal = await renderText("copepod", Object.fromEntries(odd)).catch(String);
     for (const { path } of values) assert.match(refusal, new RegExp(`at '/${path.join("/")}'`));
     const other = await renderText("copepod", Object.fromEntries(unknown)).catch(String);
@@ -183,6 +184,15 @@ describe("the charts", { skip }, () => {
     assert.deepEqual(asked.toSorted(), fields.toSorted());
   });
 
+  it("have the version of the programs, whose images they name", () => {
+    const { version } = z.looseObject({ version: z.string() }).parse(JSON.parse(read("package.json")));
+    for (const chart of charts) {
+      const about = z.looseObject({ version: z.string(), appVersion: z.string() });
+      const { version: own, appVersion } = about.parse(parse(read(`charts/${chart}/Chart.yaml`)));
+      assert.deepEqual([own, appVersion], [version, version]);
+    }
+  });
+
   it("come with samples that are valid", () => {
     const documents = globSync("charts/copepod/samples/*.yaml", { cwd: repository }).flatMap((path) =>
       parseAllDocuments(read(path)),
@@ -232,6 +242,23 @@ const alertSchema = z.looseObject({
 });
 /** Of Prometheus, of Node's runtime (prom-client) and of the kubelet. */
 const foreignMetrics = /^(up$|nodejs_|kubelet_)/;
+
+interface Value {
+  readonly path: readonly string[];
+  readonly type: unknown;
+}
+
+const valueSchema = z.looseObject({
+  description: z.string().optional(),
+  type: z.unknown(),
+  properties: z.record(z.string(), z.unknown()).default({}),
+});
+
+function listValues(schema: unknown, path: readonly string[]): Value[] {
+  const { description, type, properties } = valueSchema.parse(schema);
+  if (description !== undefined) return [{ path, type }];
+  return Object.entries(properties).flatMap(([name, below]) => listValues(below, [...path, name]));
+}
 
 /** Paths of values that a file of chart tests sets, such as `router.image.tag`. */
 function pathsSet(yaml: string): string[] {

@@ -1,10 +1,11 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { readText } from "../repository.ts";
-import { type ChartValue, readValues, valuesSchema } from "./chart-values.ts";
+import { type ChartValue, readValues, type ValueTypes, valuesSchema } from "./chart-values.ts";
 import { code, pageHead, table } from "./markdown.ts";
 
 const charts = ["charts/copepod-crds", "charts/copepod"] as const;
+const typesFile = "charts/value-types.yaml";
 const rulesFile = "charts/copepod/files/rbac.yaml";
 
 const rulesSchema = z.array(
@@ -30,8 +31,11 @@ type RuleSet = z.output<typeof rulesSchema>[number];
 
 /** What is generated of the charts beside the kinds, by path. */
 export function chartPages(root: string): [string, string][] {
+  const types: ValueTypes = z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .parse(parse(readText(root, typesFile)));
   const ofValues = charts.flatMap((chart): [string, string][] => {
-    const values = readValues(readText(root, `${chart}/values.yaml`));
+    const values = readValues(readText(root, `${chart}/values.yaml`), types);
     return [
       [`${chart}/values.schema.json`, valuesSchema(values)],
       [`${chart}/README.md`, chartReadme(chart, readText(root, `${chart}/about.md`), values)],

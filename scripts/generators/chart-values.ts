@@ -1,5 +1,9 @@
 import { Document, isMap, isNode, isScalar, parseDocument, type YAMLMap } from "yaml";
-import { type JsonSchema, typeSchemas } from "./chart-types.ts";
+
+/** Part of a JSON schema, as values.schema.json has it. */
+type JsonSchema = Readonly<Record<string, unknown>>;
+/** By name: `@type` in values.yaml names one. */
+export type ValueTypes = Readonly<Record<string, JsonSchema>>;
 
 /** One value of a chart, as values.yaml tells it. */
 export interface ChartValue {
@@ -14,36 +18,37 @@ export interface ChartValue {
  * where its default does not. All below a documented value is its default.
  * @throws Error for a value without a text, or with a type that can't be known
  */
-export function readValues(yaml: string): ChartValue[] {
+export function readValues(yaml: string, types: ValueTypes): ChartValue[] {
   const { contents } = parseDocument(yaml);
-  return isMap(contents) ? readMap(contents, []) : [];
+  return isMap(contents) ? readMap(contents, [], types) : [];
 }
 
-function readMap(map: YAMLMap, above: readonly string[]): ChartValue[] {
+function readMap(map: YAMLMap, above: readonly string[], types: ValueTypes): ChartValue[] {
   return map.items.flatMap(({ key, value }, index) => {
     if (!isScalar(key)) throw new Error(`${above.join(".")}: not a name`);
     const path = [...above, String(key.value)];
     // The parser gives what stands above the first key to the map.
     const comment = (index === 0 ? map.commentBefore : undefined) ?? key.commentBefore ?? "";
-    if (comment.includes("-- "))
-      return [
-        describeValue(
-          path,
-          comment.split("\n").map((line) => line.trim()),
-          value,
-        ),
-      ];
+    if (comment.includes("-- ")) return [describeValue({ path, comment, byDefault: toJs(value) }, types)];
     if (!isMap(value)) throw new Error(`${path.join(".")}: the value needs a text, \`# -- …\``);
-    return readMap(value, path);
+    return readMap(value, path, types);
   });
 }
 
-function describeValue(path: readonly string[], comment: readonly string[], node: unknown): ChartValue {
+const toJs = (node: unknown): unknown => (isNode(node) ? node.toJS(new Document()) : node);
+
+interface Found {
+  readonly path: readonly string[];
+  readonly comment: string;
+  readonly byDefault: unknown;
+}
+
+function describeValue({ path, comment, byDefault }: Found, types: ValueTypes): ChartValue {
   const name = path.join(".");
-  const type = comment.find((line) => line.startsWith("@type "))?.slice("@type ".length);
-  const about = comment.filter((line) => !line.startsWith("@type ")).join(" ");
-  const byDefault: unknown = isNode(node) ? node.toJS(new Document()) : node;
-  const schema = type === undefined ? schemaOfDefault(name, byDefault) : typeSchemas[type];
+  const lines = comment.split("\n").map((line) => line.trim());
+  const type = lines.find((line) => line.startsWith("@type "))?.slice("@type ".length);
+  const about = lines.filter((line) => !line.startsWith("@type ")).join(" ");
+  const schema = type === undefined ? schemaOfDefault(name, byDefault) : types[type];
   if (!schema) throw new Error(`${name}: there is no type ${type}`);
   return { path, about: about.replace(/^.*?-- /, ""), byDefault, schema };
 }

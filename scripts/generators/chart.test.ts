@@ -18,9 +18,11 @@ part:
     isOn: true
 `;
 
+const types = { names: { type: "array" } };
+
 describe("what is generated of charts", () => {
   it("tells each value with its text, default and type", () => {
-    const values = readValues(yaml);
+    const values = readValues(yaml, types);
     assert.deepEqual(
       values.map(({ path, about, byDefault }) => [path.join("."), about, byDefault]),
       [
@@ -37,9 +39,9 @@ describe("what is generated of charts", () => {
   });
 
   it("refuses a value without a text, and one whose type can't be known", () => {
-    assert.throws(() => readValues("part:\n  silent: 1\n"), /part\.silent: the value needs a text/);
-    assert.throws(() => readValues("# -- A list.\nlist: []\n"), /list: its type can't be read off its default/);
-    assert.throws(() => readValues("# -- A list.\n# @type odd\nlist: []\n"), /list: there is no type odd/);
+    assert.throws(() => readValues("part:\n  silent: 1\n", types), /part\.silent: the value needs a text/);
+    assert.throws(() => readValues("# -- A list.\nlist: []\n", types), /list: its type can't be read off its default/);
+    assert.throws(() => readValues("# -- A list.\n# @type odd\nlist: []\n", types), /list: there is no type odd/);
   });
 
   it("lets a kind stay, and its texts be no template", () => {
