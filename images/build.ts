@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CopepodError } from "@copepod/core/errors";
+import { CopepodError, codeOf } from "@copepod/core/errors";
 import { type ImageName, plans } from "./catalogue.ts";
 import { writeArchive } from "./image/archive.ts";
 import { billOfMaterials } from "./image/bill-of-materials.ts";
@@ -23,7 +23,7 @@ export interface BuildOptions {
   /** Host, and perhaps a path, with which images are named. */
   readonly registry: string;
   readonly version: string;
-  /** Take the Debian packages of today instead of those of the lock. */
+  /** Take the Debian packages of today where the mirror no longer has those of the lock. */
   readonly unlocked: boolean;
   /** Where harnesses are installed on this machine. */
   readonly harnesses: string;
@@ -161,16 +161,22 @@ export class Builder {
   async #packagesOf(name: RootName): Promise<Locked[]> {
     const file = this.#lockFile(name);
     const locked = existsSync(file) ? parseLock(await readFile(file, "utf8")) : [];
-    if (!this.#options.unlocked) {
-      if (locked.length > 0) return locked;
+    if (locked.length === 0)
       throw new CopepodError("notFound", `${file} is missing; \`npm run images -- lock\` writes it`);
+    return this.#options.unlocked ? await this.#lockedOrCurrent(name, locked) : locked;
+  }
+
+  async #lockedOrCurrent(name: RootName, locked: readonly Locked[]): Promise<Locked[]> {
+    try {
+      await this.#debian.fetch(locked);
+      return [...locked];
+    } catch (error) {
+      if (codeOf(error) !== "notFound") throw error;
     }
     const current = await lockOf(name, this.#debian);
     const other = current.filter(({ sha256 }) => !locked.some((each) => each.sha256 === sha256));
-    if (other.length > 0)
-      this.#options.say(
-        `not as locked, so the digest differs: ${other.map(({ name, version }) => `${name} ${version}`).join(", ")}`,
-      );
+    const names = other.map(({ name, version }) => `${name} ${version}`).join(", ");
+    this.#options.say(`not as locked, so the digests of images differ: ${names}`);
     return current;
   }
 

@@ -14,7 +14,7 @@ Container images of Copepod, made without an engine.
 Images: ${imageNames.join(", ")} (default: all)
 
   --registry <host[/path]>  how images are named: <registry>/copepod/<image>:<version> (default: localhost)
-  --unlocked                take the Debian packages of today this time
+  --unlocked                take the Debian packages of today where the mirror no longer has those of the lock
   --out <folder>            where archives and bills of materials are put
   --cluster <name>          of load: which cluster
   -o json                   for programs (then \`npm run --silent images\`, too)

@@ -151,13 +151,13 @@ export class Debian {
 }
 
 /** apt says `E: Version '1' for 'name' was not found`, a line for each. */
-function vanished(cause: unknown): CopepodError {
+export function vanished(cause: unknown): CopepodError {
   const said = cause instanceof Error ? cause.message : String(cause);
   const lines = said.split("\n").filter((line) => line.startsWith("E: "));
   return new CopepodError(
     "notFound",
     `Debian's mirror does not have the packages that the lock names:\n${lines.join("\n")}\n` +
-      "`npm run images -- lock` takes those of today, `build --unlocked` only for this time",
+      "`npm run images -- lock` takes those of today, `--unlocked` does so for this time only",
     { cause },
   );
 }
