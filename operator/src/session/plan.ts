@@ -145,15 +145,15 @@ function objectTrouble({ caches, clock }: Looking, group: Seen<AgentGroup>): NoS
   const claims = (resource?.spec.teamWorkspaces ?? []).map((one) =>
     keyOf({ namespace, name: workspaceObjectName(one.name) }),
   );
-  // Without its own policy a pod would reach the whole cluster.
+  // Without its own policy a pod would reach the whole cluster. It has no owner: see `isPolicyOf`.
   const policy = caches.networkPolicies.get(key);
   const isClosed = policy !== undefined && isPolicyOf(name)(policy);
   // Those of a group of the same name that was deleted are still there for a moment: a pod that mounts them waits for long.
-  const children = [policy, caches.serviceAccounts.get(key), caches.configMaps.get(key)];
+  const children = [caches.serviceAccounts.get(key), caches.configMaps.get(key)];
   const areThere =
+    isClosed &&
     [key, ...claims].every((claim) => caches.volumeClaims.get(claim)) &&
-    children.every((child) => child !== undefined && isControlledBy(child, group)) &&
-    isClosed;
+    children.every((child) => child !== undefined && isControlledBy(child, group));
   if (areThere) return undefined;
   if (clock.now() - Date.parse(creationTimestamp) < newGroupMs) return { kind: "soon" };
   const message =
