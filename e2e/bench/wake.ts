@@ -6,7 +6,7 @@ import { kubeconfig } from "@copepod/kube/client/kubeconfig";
 import { systemClock } from "@copepod/kube/clock";
 import { z } from "zod";
 import { ClusterSystem } from "../installation/cluster-system.ts";
-import { agentsNamespace, Installation } from "../installation/installation.ts";
+import { agentsNamespace, Installation, systemImages } from "../installation/installation.ts";
 import { terminalResources } from "../support/system.ts";
 import type { Bench, BenchContext } from "./bench.ts";
 import { percentile } from "./queue/load.ts";
@@ -25,7 +25,7 @@ export const bench: Bench = {
     "From a message to a sleeping session until its pod has it, beside a bare pod of the same shape (root, Linux).",
   options: { wakes: { type: "string", default: "30" } },
   run: async ({ wakes }, context) => {
-    await using installation = await Installation.create({ provider: "native", life: "node" });
+    await using installation = await Installation.create({ provider: "native", life: "node" }, systemImages);
     await installation.install();
     const client = createKubeClient({
       identity: kubeconfig({ files: [installation.kubeconfig] }),

@@ -90,7 +90,7 @@ export class ClusterSystem implements StorySystem {
   }
 
   async retry(id: string): Promise<MessageRow> {
-    return (await this.admin.retry({ id })).item;
+    return (await this.admin.retry({ id, namespace: agentsNamespace })).item;
   }
 
   async hasPod(): Promise<boolean> {

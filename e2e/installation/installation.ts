@@ -11,6 +11,8 @@ import { killContainer } from "./containers.ts";
 import { Forward } from "./forward.ts";
 import { type Answer, outputOf, run } from "./programs.ts";
 
+/** What the system needs without a harness. */
+export const systemImages = ["router", "operator", "credential-proxy", "agent"];
 export const systemNamespace = "copepod";
 export const agentsNamespace = "agents";
 /** How long anything in the cluster may take that takes seconds on a quiet machine. */
@@ -61,14 +63,15 @@ export class Installation implements AsyncDisposable {
     this.#helmPath = helm;
   }
 
-  static async create(options: StageOptions): Promise<Installation> {
+  /** @param images the names of those that are needed; all without them */
+  static async create(options: StageOptions, images: readonly string[] = []): Promise<Installation> {
     const stage = new Stage(options);
     const signal = new AbortController().signal;
     const found = await findBinaries(["kubectl", "helm"], { env: process.env, say, signal });
     const installation = new Installation(stage, found);
     try {
       await stage.up();
-      await installation.loadImages();
+      await installation.loadImages(images);
       return installation;
     } catch (error) {
       await installation[Symbol.asyncDispose]();
@@ -80,8 +83,8 @@ export class Installation implements AsyncDisposable {
     return join(this.stage.folder, "kubeconfig");
   }
 
-  async loadImages(): Promise<void> {
-    const args = [join(root, "images/main.ts"), "load", `--cluster=${this.stage.name}`];
+  async loadImages(images: readonly string[]): Promise<void> {
+    const args = [join(root, "images/main.ts"), "load", ...images, `--cluster=${this.stage.name}`];
     const env = { ...process.env, XDG_STATE_HOME: this.stage.home };
     await outputOf({ program: process.execPath, args, env, tell: true });
   }
