@@ -232,4 +232,18 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
     assert.equal(await world.down("SIGTERM"), 0);
     assert.ok(performance.now() - endedAt < 10_000);
   });
+
+  it("is alive without an API server, says what it waits for, and ends in good order", async () => {
+    await world.plane.stopApiServer("SIGKILL");
+    const child = world.spawn();
+    const exit = once(child, "exit");
+    const reason = await until("a reason", async () => {
+      const answer = await world.health("readyz").catch(() => undefined);
+      return answer?.status === 503 && (await answer.text());
+    });
+    assert.match(String(reason), /the first list of .* is not complete/);
+    assert.equal((await world.health("livez")).status, 200);
+    child.kill("SIGTERM");
+    assert.deepEqual(await exit, [0, null]);
+  });
 });

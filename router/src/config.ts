@@ -16,8 +16,8 @@ const tcpPort = (what: string, usual: number) =>
 const names = (what: string) =>
   z
     .string()
-    .default("")
-    .transform((text) => text.split(",").flatMap((name) => (name.trim() === "" ? [] : [name.trim()])))
+    .optional()
+    .transform((text = "") => text.split(",").flatMap((name) => (name.trim() === "" ? [] : [name.trim()])))
     .describe(what);
 
 /** Environment of the router. `docs/reference/environment.md` is generated from it. */

@@ -134,7 +134,7 @@ export class RouterWorld implements AsyncDisposable {
     this.#process = child;
     await until("the router is ready", async () => {
       if (child.exitCode !== null) throw new Error(`the router ended with ${child.exitCode}: ${this.said}`);
-      const answer = await fetch(`${this.#urls.metrics}/readyz`).catch(() => undefined);
+      const answer = await this.health("readyz").catch(() => undefined);
       return answer?.ok && this.said.includes("router is ready");
     });
   }
@@ -163,6 +163,10 @@ export class RouterWorld implements AsyncDisposable {
     child.kill(signal);
     const [code] = await ended;
     return code;
+  }
+
+  async health(path: "livez" | "readyz"): Promise<Response> {
+    return await fetch(`${this.#urls.metrics}/${path}`);
   }
 
   async metrics(): Promise<string> {
