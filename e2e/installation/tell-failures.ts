@@ -7,6 +7,7 @@ import { terminalResources } from "../support/system.ts";
 import { until } from "../support/until.ts";
 import { ClusterSystem } from "./cluster-system.ts";
 import { agentsNamespace, type Installation, patienceMs, type SeenPod } from "./installation.ts";
+import type { Cannot } from "./tell.ts";
 
 const chats = 5;
 const messagesPerChat = 40;
@@ -21,13 +22,13 @@ const toldWithinMs = 1_000;
 const pause = async (ms: number) => await new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What is killed, refused or missing costs no message, and is told. */
-export function tellFailures(its: () => Installation): void {
+export function tellFailures(its: () => Installation, { killNode }: Cannot): void {
   const start = (session: object = {}) => ClusterSystem.start(its(), terminalResources(session));
 
   describe("while parts of it are killed", () => {
     it("answers 200 numbered messages of 5 sessions, each once and in order", { timeout: 900_000 }, async (t) => {
       await using system = await start();
-      const kills = killsOf(its());
+      const kills = killsOf(its(), killNode === undefined);
       let said = 0;
       const afterEach = async () => {
         said += 1;
@@ -158,7 +159,7 @@ interface Kill {
   readonly act: () => Promise<void>;
 }
 
-function killsOf(installation: Installation): Kill[] {
+function killsOf(installation: Installation, ofNodes: boolean): Kill[] {
   const ofSystem = (component: "router" | "operator") => ({
     what: `kill -9 of the ${component}`,
     act: async () => {
@@ -190,8 +191,7 @@ function killsOf(installation: Installation): Kill[] {
     ofSystem("operator"),
     ofSession(containers.proxy),
     ofSession(containers.agent),
-    ofNode("kubelet"),
-    ofNode("kube-apiserver"),
+    ...(ofNodes ? [ofNode("kubelet"), ofNode("kube-apiserver")] : []),
   ];
 }
 
