@@ -72,7 +72,7 @@ export class Builder {
   constructor(options: BuildOptions) {
     this.#options = options;
     this.#store = new LayerStore(join(options.cache, "layers"), sourceHash());
-    this.#debian = new Debian({ cache: join(options.cache, "debian"), signal: options.signal });
+    this.#debian = new Debian({ ...options, cache: join(options.cache, "debian") });
     this.#architecture = architectures[process.arch] ?? process.arch;
   }
 

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CopepodError } from "@copepod/core/errors";
+import { takeLock } from "../../e2e/cluster/machine/lock.ts";
 import { sha256 } from "../layers/layer.ts";
 
 /** A package of Debian, exactly. */
@@ -49,21 +50,23 @@ export function parseUris(output: string): Locked[] {
 export interface DebianOptions {
   /** Keeps package files and apt's lists. */
   readonly cache: string;
+  readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /** Debian's packages from where this machine gets them, by apt with lists of its own: nothing is installed, root not needed. */
 export class Debian {
   readonly #cache: string;
-  readonly #signal: AbortSignal;
+  readonly #options: DebianOptions;
 
-  constructor({ cache, signal }: DebianOptions) {
-    this.#cache = cache;
-    this.#signal = signal;
+  constructor(options: DebianOptions) {
+    this.#cache = options.cache;
+    this.#options = options;
   }
 
   /** What a system made of these packages consists of today, without what is merely recommended. */
   async resolve(names: readonly string[]): Promise<Locked[]> {
+    using _lock = await this.#lock();
     await this.#update();
     const flags = ["-y", "-qq", "--print-uris", "--no-install-recommends"];
     return parseUris(await this.#aptGet(["install", ...flags, ...names], this.#cache));
@@ -74,9 +77,11 @@ export class Debian {
    * @throws CopepodError `notFound` when the mirror no longer has one of the versions
    */
   async fetch(packages: readonly Locked[]): Promise<string[]> {
-    await mkdir(this.#cache, { recursive: true });
-    const missing = packages.filter((each) => !existsSync(this.#fileOf(each)));
-    if (missing.length > 0) await this.#download(missing);
+    if (packages.some((each) => !existsSync(this.#fileOf(each)))) {
+      using _lock = await this.#lock();
+      const missing = packages.filter((each) => !existsSync(this.#fileOf(each)));
+      if (missing.length > 0) await this.#download(missing);
+    }
     return packages.map((each) => this.#fileOf(each));
   }
 
@@ -88,6 +93,12 @@ export class Debian {
   /** What the package says about itself. */
   async describe(file: string): Promise<string> {
     return await this.#run("dpkg-deb", ["--field", file], this.#cache);
+  }
+
+  /** apt itself would not wait for another one that works on the same lists. */
+  async #lock(): Promise<Disposable> {
+    await mkdir(this.#cache, { recursive: true });
+    return await takeLock(join(this.#cache, "lock"), { ...this.#options, what: "Debian's packages" });
   }
 
   async #download(packages: readonly Locked[]): Promise<void> {
@@ -144,7 +155,12 @@ export class Debian {
   }
 
   async #run(command: string, args: readonly string[], cwd: string): Promise<string> {
-    const options = { cwd, signal: this.#signal, maxBuffer: 1 << 26, env: { ...process.env, LC_ALL: "C.UTF-8" } };
+    const options = {
+      cwd,
+      signal: this.#options.signal,
+      maxBuffer: 1 << 26,
+      env: { ...process.env, LC_ALL: "C.UTF-8" },
+    };
     const { stdout } = await promisify(execFile)(command, args, options);
     return stdout;
   }
