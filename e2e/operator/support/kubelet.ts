@@ -11,7 +11,10 @@ import type { ControlPlane } from "../../cluster/control-plane/control-plane.ts"
 export const nodeName = "node-1";
 
 const podSchema = z.object({
-  metadata: z.object({ name: z.string(), namespace: z.string(), deletionTimestamp: z.string().optional() }),
+  metadata: z.object({
+    ...{ name: z.string(), namespace: z.string(), uid: z.string() },
+    deletionTimestamp: z.string().optional(),
+  }),
   spec: z.object({ nodeName: z.string().optional() }),
   status: z.object({ phase: z.string().optional() }).optional(),
 });
@@ -75,7 +78,8 @@ export class SimulatedKubelet implements AsyncDisposable {
     const pod = podSchema.parse(object);
     const isEnding = pod.metadata.deletionTimestamp !== undefined;
     const act = async () => {
-      if (isEnding && this.ends) await this.#options.server.delete(pods, pod.metadata, { gracePeriodSeconds: 0 });
+      const { deletionTimestamp: _, ...target } = pod.metadata;
+      if (isEnding && this.ends) await this.#options.server.delete(pods, target, { gracePeriodSeconds: 0 });
       else if (!isEnding && this.starts && pod.status?.phase === "Pending") await this.#start(pod.metadata, pod.spec);
     };
     await act().catch((error: unknown) => {

@@ -13,6 +13,7 @@ import { slotWaitMs } from "./limits.ts";
 import { Places } from "./places.ts";
 import { type Planned, planPod, whyNoGroup } from "./plan.ts";
 import type { PodSeen } from "./pod-seen.ts";
+import { expectMs } from "./recent.ts";
 import { readStatus } from "./status.ts";
 
 /** Brings one Session after the other closer to what is wanted of it. */
@@ -48,7 +49,10 @@ export class SessionKeeper {
     };
     const written = isStart ? await this.#places.whileTaken(write) : await write();
     if (!written) return { requeueAfterMs: slotWaitMs };
-    return decision.lookAgainInMs === undefined ? undefined : { requeueAfterMs: decision.lookAgainInMs };
+    // A pod that came and went before its maker heard of it leaves no event behind.
+    const expected = this.#parts.recent.awaits(key) ? expectMs : Number.POSITIVE_INFINITY;
+    const requeueAfterMs = Math.min(decision.lookAgainInMs ?? Number.POSITIVE_INFINITY, expected);
+    return requeueAfterMs === Number.POSITIVE_INFINITY ? undefined : { requeueAfterMs };
   }
 
   async #podsOf(key: string, session: HasMetadata, signal: AbortSignal): Promise<readonly PodSeen[]> {

@@ -5,7 +5,7 @@ import type { Seen } from "../seen.ts";
 import type { PodSeen } from "./pod-seen.ts";
 
 /** What a cache has not shown after this time may be gone already: then the API server is asked. */
-const expectMs = 10_000;
+export const expectMs = 5_000;
 
 interface Written {
   readonly session: Seen<Session>;
@@ -70,6 +70,11 @@ export class RecentWrites {
   overdue(session: string): PodSeen | undefined {
     const made = this.#made.get(session);
     return made && this.#clock.monotonic() - made.at > expectMs ? made.pod : undefined;
+  }
+
+  /** Whether a pod of the Session is not shown yet. */
+  awaits(session: string): boolean {
+    return this.#made.has(session);
   }
 
   /** Pods that no cache shows yet. */

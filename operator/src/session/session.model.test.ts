@@ -10,7 +10,7 @@ import { readStatus } from "./status.ts";
 import { type Death, TestLeader } from "./testing/leader.ts";
 import { TestServer } from "./testing/server.ts";
 
-const runs = 400;
+const runs = 150;
 const stepsPerRun = 80;
 const key = "agents/helper-1";
 const place = { namespace: "agents", name: "helper-1" };
