@@ -95,7 +95,9 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
     await assert.rejects(planted.mailbox.hello(planted), { code: "podUnknown" });
     await world.removePod(planted);
     const pod = await world.wake(session, 1);
-    await assert.rejects(planted.mailbox.hello(planted), /podUnknown|not valid|not known|holds the session/);
+    await assert.rejects(planted.mailbox.hello(planted), { code: "podUnknown" });
+    await assert.rejects(planted.mailbox.context({}), { code: "podUnknown" }, "nor is it told anything");
+    assert.equal((await pod.mailbox.context({})).group, group);
     await answer(pod, "ok");
   });
 
@@ -154,10 +156,8 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
       ],
     });
     await world.say(session, { phase: "Waking", epoch: 1, ...ready("Starting", "The pod starts.") });
-    const saidAt = performance.now();
     await world.say(session, { phase: "Waking", epoch: 1, ...ready("NodeFull", "The node has no room.") });
     await hears("trouble", /can't start yet.*The node has no room\./);
-    assert.ok(performance.now() - saidAt < 1_000, "within a second");
     await until(
       "the reason is shown",
       async () => (await world.session(session))?.status.reason === "The node has no room.",
@@ -228,9 +228,7 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
     const [code] = await once(second, "exit");
     assert.equal(code, 1);
     assert.match(world.said, /databaseHeld/);
-    const endedAt = performance.now();
     assert.equal(await world.down("SIGTERM"), 0);
-    assert.ok(performance.now() - endedAt < 10_000);
   });
 
   it("is alive without an API server, says what it waits for, and ends in good order", async () => {

@@ -127,9 +127,9 @@ describe("the link to a cluster", () => {
     await world.end();
   });
 
-  const pod = (name: string) => ({
+  const pod = (name: string, uid = "uid") => ({
     "authentication.kubernetes.io/pod-name": [name],
-    "authentication.kubernetes.io/pod-uid": ["uid"],
+    "authentication.kubernetes.io/pod-uid": [uid],
   });
   const account = (name: string, namespace = "agents") => `system:serviceaccount:${namespace}:${name}`;
   const callers = [
@@ -138,6 +138,18 @@ describe("the link to a cluster", () => {
       username: account("copepod-group-helper"),
       extra: pod("helper-1-4"),
       is: { session: key, epoch: 4, podUid: "uid" },
+    },
+    {
+      what: "a pod of an earlier epoch",
+      username: account("copepod-group-helper"),
+      extra: pod("helper-1-3"),
+      is: "superseded",
+    },
+    {
+      what: "a pod of another UID, which somebody gave that name",
+      username: account("copepod-group-helper"),
+      extra: pod("helper-1-4", "another"),
+      is: "podUnknown",
     },
     {
       what: "a pod of another group",
@@ -170,6 +182,8 @@ describe("the link to a cluster", () => {
     it(`takes the token of ${what} for ${typeof is === "string" ? is : "its session"}`, async () => {
       const world = new LinkWorld();
       await world.sessions.put(wish(true, 4));
+      world.meddle(key, { status: { phase: "Waking", epoch: 4, podUid: "uid" } });
+      world.watch();
       world.user = { username, extra };
       const answer = world.link.sessionOf("token");
       if (typeof is === "string") await assert.rejects(answer, { code: is });

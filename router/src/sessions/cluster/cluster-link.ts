@@ -73,6 +73,9 @@ export class ClusterLink implements StarterLink {
     if (account.name !== groupObjectName(seen.group)) {
       throw new CopepodError("unauthorized", "the pod does not run as the agent group of its session");
     }
+    if (named.epoch < seen.wake.epoch) throw new CopepodError("superseded", "the session has a later pod");
+    // Anybody's pod may have the name of a session's. The queue compares too, but not for what holds no rows.
+    if (seen.observed.podUid !== pod.uid) throw new CopepodError("podUnknown", "this pod is not known yet");
     return { session, epoch: named.epoch, podUid: pod.uid };
   }
 
