@@ -1,5 +1,5 @@
 import type { AdminClient } from "@copepod/core/admin-api";
-import type { Blobs } from "@copepod/core/blobs";
+import type { Blobs, Bytes } from "@copepod/core/blobs";
 import type { Cluster } from "./cluster/open-cluster.ts";
 import type { ClusterOptions } from "./cluster/options.ts";
 import type { CliConfig } from "./config.ts";
@@ -18,6 +18,8 @@ export interface Io {
 export interface AdminConnection {
   readonly admin: AdminClient;
   readonly blobs: Blobs;
+  /** A copy of the queue database. @throws as `Blobs.get` */
+  copyQueue(signal: AbortSignal): Promise<Bytes>;
   /** Of agents; locally there is only one. */
   readonly namespace: string;
   /** Whether the system was ended on purpose: then a call that fails need not be repeated. */

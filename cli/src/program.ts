@@ -194,7 +194,7 @@ function addAdminCommands(program: Command, deps: CliDeps): void {
   program
     .command("backup")
     .description("copy the queue database while it is in use")
-    .argument("<path>", "file to write; in a cluster one of the router's container, whose volume is /data")
+    .argument("<path>", "file to write")
     .addOption(jsonOption())
     .action(
       run(deps, async (context, command) => (await admin()).backup(context, command.args[0] ?? "", command.opts())),

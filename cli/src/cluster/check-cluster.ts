@@ -114,12 +114,12 @@ async function checkNetwork(cluster: Cluster): Promise<Finding> {
   const check = "network policies";
   const groups = await look(listObjects(cluster, agentGroupDefinition));
   const open =
-    typeof groups === "string" ? [] : groups.filter((one) => conditionOf(one, "EgressEnforced")?.status === "False");
+    typeof groups === "string" ? [] : groups.filter((one) => conditionOf(one, "EgressRestricted")?.status === "False");
   if (open.length === 0) {
     const cure = "`helm test copepod` tries whether the cluster's network enforces them.";
     return { check, state: "info", detail: "can't be seen from outside", cure };
   }
-  const words = open.map((one) => `${one.metadata.name}: ${String(conditionOf(one, "EgressEnforced")?.message)}`);
+  const words = open.map((one) => `${one.metadata.name}: ${String(conditionOf(one, "EgressRestricted")?.message)}`);
   return { check, state: "info", detail: words.join("\n      ") };
 }
 

@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
 import { adminApi } from "@copepod/core/admin-api";
-import { createBlobs } from "@copepod/core/blobs";
+import { createBlobs, getBytes } from "@copepod/core/blobs";
 import { ports } from "@copepod/core/cluster";
 import { createClient } from "@copepod/core/endpoint";
 import { codeOf } from "@copepod/core/errors";
-import { blobPaths } from "@copepod/core/files";
+import { backupPath, blobPaths } from "@copepod/core/files";
 import type { KubeClient } from "@copepod/kube/client/client";
 import type { AdminConnection } from "../context.ts";
 import type { ApiStreams } from "./api-streams.ts";
@@ -37,6 +37,7 @@ export async function connectRouter(link: RouterLink): Promise<AdminConnection> 
   return {
     admin: createClient(adminApi, { fetch: http.fetch, baseUrl: "http://router" }),
     blobs: createBlobs({ send: http.sendBytes, url: `http://router${blobPaths.admin}` }),
+    copyQueue: (signal) => getBytes(http.sendBytes, `http://router${backupPath}`, { signal }),
     namespace,
     hasEnded: async () => false,
     close: async () => {},

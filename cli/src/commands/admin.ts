@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { type AdminConnection, type Context, print } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { saveCopy } from "../files/save-copy.ts";
+import { untilSignal } from "./signals.ts";
 
 interface Options {
   readonly output?: "json";
@@ -20,13 +22,13 @@ export function retry(context: Context, id: string, options: Options): Promise<n
   });
 }
 
-/**
- * Copies the queue database.
- * @param path relative to where the person is. In a cluster it is one of the router's container: its volume is at /data.
- */
+/** Copies the queue database. @param path relative to where the person is */
 export function backup(context: Context, path: string, options: Options): Promise<number> {
-  return withAdmin(context, options, async ({ admin }) => {
-    const written = await admin.backup({ path: context.cluster ? path : resolve(path) });
+  const target = resolve(path);
+  return withAdmin(context, options, async ({ admin, copyQueue }) => {
+    const written = context.cluster
+      ? await untilSignal(context, async (signal) => await saveCopy(await copyQueue(signal), target))
+      : await admin.backup({ path: target });
     return { sentence: `${written.path} (${written.bytes} bytes)`, data: written };
   });
 }

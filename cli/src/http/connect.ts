@@ -1,10 +1,10 @@
 import { connect as connectSocket } from "node:net";
 import { defaultNamespace } from "@copepod/core/addresses";
 import { adminApi } from "@copepod/core/admin-api";
-import { createBlobs } from "@copepod/core/blobs";
+import { createBlobs, getBytes } from "@copepod/core/blobs";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError } from "@copepod/core/errors";
-import { blobPaths } from "@copepod/core/files";
+import { backupPath, blobPaths } from "@copepod/core/files";
 import { type SupervisorClient, supervisorApi } from "@copepod/core/supervisor-api";
 import type { CliConfig } from "../config.ts";
 import type { AdminConnection } from "../context.ts";
@@ -24,6 +24,7 @@ export async function connectAdmin(config: CliConfig): Promise<AdminConnection> 
   return {
     admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
     blobs: createBlobs({ send: unix.sendBytes, url: `http://router${blobPaths.admin}` }),
+    copyQueue: (signal) => getBytes(unix.sendBytes, `http://router${backupPath}`, { signal }),
     namespace: defaultNamespace,
     // A supervisor that ends removes the link; one that is killed leaves it, and may be back in a moment.
     hasEnded: async () => (await linkedRunFolder(homeLayout(config.home))) === undefined,
