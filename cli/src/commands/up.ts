@@ -26,6 +26,7 @@ const sandboxWords: Readonly<Record<Sandbox, string>> = {
   bubblewrap: "bubblewrap",
   docker: "docker",
   podman: "podman",
+  pod: "the pod itself",
   none: "none, so agents that run commands are refused; `copepod doctor` says more",
   waived: "none, as you asked: agents run commands as you",
 };
