@@ -195,9 +195,10 @@ describe("agent groups, workspaces and credentials on a real API server", { skip
       "the policy is gone",
       async () => (await space.get(networkPolicies, groupObjectName("a"))) === undefined,
     );
+    await space.group("a");
+    await space.when(agentGroups, "a", "Ready", "Unknown Replacing");
     // Where a controller manager runs, the garbage collector does this.
     for (const one of [configMaps, serviceAccounts]) await space.remove(one, groupObjectName("a"));
-    await space.group("a");
     const again = await space.when(agentGroups, "a", "Ready", "True Ready");
     const taken = (await space.get(volumeClaims, groupObjectName("a"))) ?? assert.fail("no claim");
     assert.notEqual(again.metadata.uid, uid);

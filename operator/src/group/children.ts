@@ -1,3 +1,4 @@
+import { labels, operatorName } from "@copepod/core/cluster";
 import { mergePatchOf } from "@copepod/kube/controller/merge-patch";
 import { isNotFound } from "@copepod/kube/errors";
 import type { Patch } from "@copepod/kube/lease/fence";
@@ -8,6 +9,8 @@ import type { LeaderParts } from "../parts.ts";
 export type Found =
   | { readonly kind: "missing" }
   | { readonly kind: "own"; readonly object: KubeObject }
+  /** Of an earlier owner of the same name: the garbage collector removes it. */
+  | { readonly kind: "old" }
   | { readonly kind: "foreign" };
 
 /** A child as it should be: all fields beside the metadata are its own, of the metadata those that are named. */
@@ -38,7 +41,9 @@ export async function findChild(
       throw error;
     }));
   if (!object) return { kind: "missing" };
-  return isOwn(object) ? { kind: "own", object } : { kind: "foreign" };
+  if (isOwn(object)) return { kind: "own", object };
+  const { labels: has, ownerReferences = [] } = object.metadata;
+  return { kind: has?.[labels.managedBy] === operatorName && ownerReferences.length > 0 ? "old" : "foreign" };
 }
 
 interface FindOptions {
@@ -52,6 +57,7 @@ interface FindOptions {
 export function stepsFor({ resource, wanted, found }: Child): readonly Step[] {
   switch (found.kind) {
     case "foreign":
+    case "old":
       return [];
     case "missing":
       return [{ kind: "create", resource, object: wanted }];
@@ -89,8 +95,6 @@ async function applyStep(step: Step, fence: LeaderParts["fence"], signal: AbortS
 /** Such as `PersistentVolumeClaim copepod-group-a`. */
 export const nameOf = ({ resource, wanted }: Pick<Child, "resource" | "wanted">): string =>
   `${resource.kind} ${wanted.metadata.name}`;
-
-export const isForeign = ({ found }: Child): boolean => found.kind === "foreign";
 
 function childPatch(
   object: KubeObject,

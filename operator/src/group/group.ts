@@ -7,7 +7,7 @@ import { agentGroups, networkPolicies } from "../resources.ts";
 import type { Seen } from "../seen.ts";
 import type { VolumePlace } from "../workspace/claim.ts";
 import { type VolumeOwner, Volumes } from "../workspace/volumes.ts";
-import { applySteps, type Child, findChild, isForeign, nameOf, stepsFor } from "./children.ts";
+import { applySteps, type Child, type Found, findChild, nameOf, stepsFor } from "./children.ts";
 import { countSessions, findForeignPolicies, gatherNamed } from "./gather.ts";
 import { groupChildren, isPolicyOf } from "./group-children.ts";
 import { Hosts, type Lookup, resolveEveryMs } from "./hosts.ts";
@@ -61,9 +61,10 @@ class Groups {
     const children = await this.#find(group, { egress, rules: named.rendered.rules }, signal);
     await applySteps(children.flatMap(stepsFor), this.#parts, signal);
     const volume = await this.#volumes.keep(volumeOwner(group), signal);
-    const foreign = children.filter(isForeign).map(nameOf);
+    const namesThatAre = (kind: Found["kind"]) => children.filter(({ found }) => found.kind === kind).map(nameOf);
+    const foreign = namesThatAre("foreign");
     const verdicts = judgeGroup({
-      ...{ spec, foreign, volume: volume.verdict, ...named },
+      ...{ spec, foreign, old: namesThatAre("old"), volume: volume.verdict, ...named },
       unresolved: hosts.filter((host) => !addresses.has(host)),
       refusedMounts: judgeMounts(mountPolicy, metadata.namespace, spec.mounts),
       foreignPolicies: findForeignPolicies(group.resource, this.#parts),

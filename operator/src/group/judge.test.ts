@@ -14,7 +14,7 @@ function conditions(spec: object, view: Partial<GroupView> = {}): Readonly<Recor
     ...{ apiVersion: "copepod.dev/v1alpha1", kind: "AgentGroup", metadata: { name: "a" }, spec },
   });
   const verdicts = judgeGroup({
-    ...{ spec: group.spec, foreign: [], rendered: { missing: [], overlapping: [] }, unresolved: [] },
+    ...{ spec: group.spec, foreign: [], old: [], rendered: { missing: [], overlapping: [] }, unresolved: [] },
     volume: { type: "VolumeReady", status: "Unknown", reason: "Pending", message: "" },
     ...{ credentials: new Map(), workspaces: new Map(), refusedMounts: [], foreignPolicies: [], ...view },
   });
@@ -97,6 +97,7 @@ describe("what is said of an agent group", () => {
   it("is first whose name is taken, then that it is suspended, then what is wrong", () => {
     const wrong = { foreignPolicies: ["open"] };
     assert.equal(conditions({ suspended: true }, { ...wrong, foreign: ["ConfigMap x"] }).Ready, "False Conflict");
+    assert.equal(conditions({}, { ...wrong, old: ["ConfigMap x"] }).Ready, "Unknown Replacing");
     assert.equal(conditions({ suspended: true }, wrong).Ready, "False Suspended");
     assert.equal(conditions({}, wrong).Ready, "False ForeignPolicy");
   });

@@ -8,6 +8,8 @@ export interface GroupView {
   readonly spec: AgentGroup["spec"];
   /** `kind name` of objects that have the name of a child and are somebody else's. */
   readonly foreign: readonly string[];
+  /** Such as these, of an earlier group of the same name. */
+  readonly old: readonly string[];
   readonly volume: Verdict;
   readonly rendered: Pick<RenderedRules, "missing" | "overlapping">;
   /** By name; those that the group names and that there are. */
@@ -32,10 +34,14 @@ export function judgeGroup(view: GroupView): readonly Verdict[] {
   return [judgeReady(view, verdicts), ...verdicts];
 }
 
-function judgeReady({ foreign, spec }: GroupView, verdicts: readonly Verdict[]): Verdict {
+function judgeReady({ foreign, old, spec }: GroupView, verdicts: readonly Verdict[]): Verdict {
   if (foreign.length > 0) {
     const message = `${foreign.join(", ")}: somebody else's object has a name that the group needs; delete or rename it.`;
     return { type: "Ready", status: "False", reason: "Conflict", message };
+  }
+  if (old.length > 0) {
+    const message = `${old.join(", ")} of an earlier group of this name is still there; Kubernetes removes it soon.`;
+    return { type: "Ready", status: "Unknown", reason: "Replacing", message };
   }
   if (spec.suspended) {
     const message = "No session is awake while spec.suspended is true.";

@@ -46,6 +46,7 @@ export const isClaimOf =
 export function decideClaim(wish: VolumeWish, { found, before, mayBeNew, refusal }: ClaimView): ClaimDecision {
   const claim = `The PersistentVolumeClaim ${wish.name}`;
   switch (found.kind) {
+    case "old":
     case "foreign":
       return said("False", "Conflict", `${claim} is not of ${wish.owner}; rename the one or the other.`);
     case "missing":
