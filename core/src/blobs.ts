@@ -37,11 +37,20 @@ export function createBlobs({ send, url, token }: BlobsOptions): Blobs {
       return uploadedSchema.parse(JSON.parse(text));
     },
     async get(blob, signal) {
-      const answer = await orUnavailable(send(`${url}/${blob}`, { method: "GET", headers: authorization(), signal }));
-      if (answer.status >= 400) throw toError(answer.status, await orUnavailable(answer.body.text()));
-      return whole(answer.body);
+      return await getBytes(send, `${url}/${blob}`, { headers: authorization(), signal });
     },
   };
+}
+
+/** What is at a URL, as a stream. @throws as `Blobs.get` */
+export async function getBytes(
+  send: SendBytes,
+  url: string,
+  init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
+): Promise<Bytes> {
+  const answer = await orUnavailable(send(url, { method: "GET", headers: {}, ...init }));
+  if (answer.status >= 400) throw toError(answer.status, await orUnavailable(answer.body.text()));
+  return whole(answer.body);
 }
 
 async function* whole(body: Bytes): Bytes {

@@ -31,6 +31,9 @@ export type Uploaded = z.output<typeof uploadedSchema>;
 /** Where blobs are put and got: `PUT <path>` with the bytes as body, `GET <path>/<hash>`. */
 export const blobPaths = { mailbox: "/v1/mailbox/blobs", admin: "/v1/blobs" } as const;
 
+/** `GET` gives a copy of the queue database, of the admin API. */
+export const backupPath = "/v1/backup";
+
 /** Devices of some systems, whatever the ending. */
 const deviceName = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 

@@ -83,6 +83,7 @@ export interface ClusterConfig {
 export interface RouterConfig {
   readonly queuePath: string;
   readonly blobsDir: string;
+  readonly copiesDir: string;
   readonly logLevel: string;
   readonly endWithStdin: boolean;
   readonly retentionMs: number;
@@ -96,6 +97,7 @@ export function readConfig(env: NodeJS.ProcessEnv): RouterConfig {
   return {
     queuePath: join(home, "queue.db"),
     blobsDir: join(home, "blobs"),
+    copiesDir: join(home, "copies"),
     logLevel: read[environment.logLevel],
     endWithStdin: read[environment.endWithStdin] === "1",
     retentionMs: read[environment.retentionDays] * dayMs,

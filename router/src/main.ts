@@ -73,6 +73,8 @@ async function main(): Promise<void> {
   const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
   const frame = { config, log, store, metrics: new RouterMetrics(), version, ending };
   await using surroundings = await open(frame, config.place);
+  // Of a router that was killed while it sent one.
+  await rm(config.copiesDir, { recursive: true, force: true });
   const blobs = await BlobStore.open({ folder: config.blobsDir, store, clock: systemClock });
   const router = createRouter({
     ...frame,
@@ -82,6 +84,7 @@ async function main(): Promise<void> {
     random: Math.random,
     makeRequestId: createRequestIds(ulid()),
     retentionMs: config.retentionMs,
+    copiesDir: config.copiesDir,
   });
   await surroundings.listen(router);
   const problems = surroundings.place.resources.problems().length;

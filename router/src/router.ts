@@ -6,6 +6,7 @@ import { mailboxApi } from "@copepod/core/mailbox-api";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { type AdminDeps, createAdminHandlers } from "./admin/admin-handlers.ts";
+import { addBackupRoute } from "./admin/backup-route.ts";
 import { maySeeFile, uploaderOf } from "./admin/own.ts";
 import type { Person } from "./admin/person.ts";
 import type { BlobStore } from "./blobs/blob-store.ts";
@@ -51,6 +52,8 @@ export interface RouterDeps {
   readonly log: Logger;
   readonly version: string;
   readonly retentionMs: number;
+  /** Folder of copies of the queue that are being sent, on its own disk. */
+  readonly copiesDir: string;
   readonly ending: AbortSignal;
 }
 
@@ -143,6 +146,7 @@ function createListeners(
     sessionOf: uploaderOf,
     maySee: (person, blob) => maySeeFile(store, person, blob),
   });
+  addBackupRoute(listeners.admin, { ...adminDeps, folder: deps.copiesDir, authenticate: personOf });
   return listeners;
 }
 

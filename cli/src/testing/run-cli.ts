@@ -103,6 +103,7 @@ function testDeps({
       return {
         admin: createClient(adminApi, { fetch: unix.fetch, baseUrl: "http://router" }),
         blobs: router.blobs,
+        copyQueue: () => Promise.reject(new CopepodError("notFound", "a socket needs no copy over the wire")),
         namespace: defaultNamespace,
         hasEnded: async () => router.ended,
         close: unix.close,

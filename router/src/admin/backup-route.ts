@@ -1,0 +1,33 @@
+import { open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { backupPath } from "@copepod/core/files";
+import type { FastifyInstance } from "fastify";
+import { bearerOf, streamType } from "../http/listener.ts";
+import type { QueueStore } from "../queue/queue-store.ts";
+import { nameOf, type Person } from "./person.ts";
+import { Rights, type RightsDeps } from "./rights.ts";
+
+export interface BackupRoute extends RightsDeps {
+  readonly store: Pick<QueueStore, "backup" | "audit">;
+  /** Of copies that are being sent. It may be removed while none is. */
+  readonly folder: string;
+  /** @throws CopepodError when the request may not be served at all. */
+  readonly authenticate: (bearer: string | undefined) => Promise<Person>;
+}
+
+/** A copy of the queue for a caller who can't reach the disk of the router: `GET` of `backupPath`. */
+export function addBackupRoute(app: FastifyInstance, { store, folder, authenticate, ...deps }: BackupRoute): void {
+  const rights = new Rights(deps);
+  let copies = 0;
+  app.get(backupPath, async (request, reply) => {
+    const caller = await authenticate(bearerOf(request));
+    rights.requireAllRights(caller);
+    const path = join(folder, `${++copies}.db`);
+    const { bytes } = await store.backup(path);
+    const copy = await open(path);
+    // It is there for as long as it is read, whatever becomes of the reader.
+    await rm(path);
+    await store.audit({ actor: nameOf(caller), action: "backup", subject: "sent", detail: String(bytes) });
+    return reply.header("content-type", streamType).header("content-length", bytes).send(copy.createReadStream());
+  });
+}
