@@ -128,10 +128,11 @@ export class ClusterSystem implements StorySystem {
     await forward[Symbol.asyncDispose]();
   }
 
-  /** The router follows the API server; a story begins when it knows all. */
+  /** The router follows the API server; a story begins when it knows all that it looks at. */
   async #seen(documents: readonly object[]): Promise<void> {
     for (const document of documents) {
       const kind = String(Reflect.get(document, "kind"));
+      if (kind === "Workspace") continue;
       await until(
         `the router knows the ${kind}`,
         async () => {

@@ -129,7 +129,7 @@ export class Installation implements AsyncDisposable {
   }
 
   async apply(documents: readonly object[], namespace = agentsNamespace): Promise<string> {
-    const args = ["apply", `--namespace=${namespace}`, "--filename=-"];
+    const args = ["apply", "--server-side", "--force-conflicts", `--namespace=${namespace}`, "--filename=-"];
     return expectOutput(args, await this.kubectl(args, documents.map((one) => stringify(one)).join("---\n")));
   }
 

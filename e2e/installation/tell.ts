@@ -35,7 +35,7 @@ export function tellInstallation(options: StageOptions, skip: string | false, ca
     tellFirst(its);
     tellHarnesses(its);
     tellStories((resources) => ClusterSystem.start(its(), resources));
-    tellWorkspaces(its);
+    tellWorkspaces(its, cannot);
     tellSecurity(its, cannot);
     tellFailures(its, cannot);
     tellUpgrades(its);
