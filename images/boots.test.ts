@@ -1,18 +1,16 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
 import { existsSync } from "node:fs";
 import { chown, mkdir, mkdtemp, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { defaultHarnessesDir } from "@copepod/agent-image/harnesses/harness";
 import { environment } from "@copepod/core/environment";
-import { foldersOf } from "../e2e/cluster/machine/folders.ts";
-import { findExecutable, programFolders } from "../e2e/cluster/machine/programs.ts";
-import { until } from "../e2e/support/until.ts";
-import { Builder } from "./build.ts";
+import { Builder, cacheFolder } from "./build.ts";
 import { type ImageName, plans } from "./catalogue.ts";
 
 const { env } = process;
@@ -32,8 +30,9 @@ exit $?
 `;
 
 const tools = ["unshare", "chroot", "apt-get", "dpkg-deb", "tar", "mount", "sh"] as const;
+const folders = [...(env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
 const found = new Map(
-  await Promise.all(tools.map(async (name) => [name, await findExecutable(name, programFolders(env.PATH))] as const)),
+  tools.map((name) => [name, folders.map((folder) => join(folder, name)).find((path) => existsSync(path))] as const),
 );
 
 const skip = whyNot();
@@ -54,8 +53,7 @@ describe("a program in its image: another user, no network, nothing to write but
     place = await mkdtempDisposable(join(tmpdir(), "copepod-boot-"));
     builder = new Builder({
       root: resolve(import.meta.dirname, ".."),
-      cache: join(foldersOf(env, homedir()).cache, "images"),
-      out: place.path,
+      cache: cacheFolder(env, homedir()),
       harnesses: defaultHarnessesDir(env, homedir()),
       ...{ registry: "localhost", version: "0.0.0", unlocked: true, env, say: () => {}, signal: ending.signal },
     });
@@ -81,26 +79,32 @@ describe("a program in its image: another user, no network, nothing to write but
     };
   }
 
-  /** @returns what it has written, and how it ends */
+  /** Its output is what it has written until now. It ends with the tests. */
   function start(command: readonly string[], settings: NodeJS.ProcessEnv) {
-    const child = spawn(found.get("unshare") ?? "", command, {
-      env: settings,
-      signal: ending.signal,
-      killSignal: "SIGKILL",
-    });
-    const started = { output: "", ended: new Promise<number | null>((resolve) => child.on("close", resolve)) };
-    // The end of the test ends it, too.
-    child.on("error", () => {});
+    const child = spawn(found.get("unshare") ?? "", command, { env: settings });
+    ending.signal.addEventListener("abort", () => child.kill("SIGKILL"));
+    const started = {
+      output: "",
+      ended: once(child, "close").then(([code]) => Number(code)),
+      changed: new EventEmitter(),
+    };
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => {
         started.output += chunk.toString();
+        started.changed.emit("change");
       });
     return started;
   }
 
   async function untilSays(started: ReturnType<typeof start>, line: string): Promise<void> {
-    const ended = started.ended.then((code) => assert.fail(`ended with ${code}: ${started.output}`));
-    await Promise.race([ended, until(line, () => started.output.includes(line))]);
+    const said = Promise.withResolvers<void>();
+    started.changed.on("change", () => started.output.includes(line) && said.resolve());
+    await unlessItEnds(started, said.promise);
+  }
+
+  async function unlessItEnds(started: ReturnType<typeof start>, awaited: Promise<void>): Promise<void> {
+    const early = started.ended.then((code) => assert.fail(`ended with ${code}: ${started.output}`));
+    await Promise.race([awaited, early]);
   }
 
   it("the router opens its database, in its thread, and serves", async () => {
@@ -147,7 +151,7 @@ describe("a program in its image: another user, no network, nothing to write but
       asked.resolve();
     });
     server.listen(join(run, "proxy.sock")).unref();
-    await until("the socket", () => server.listening);
+    await once(server, "listening");
     await chown(join(run, "proxy.sock"), plans.agent.user, plans.agent.user);
     const settings = {
       ...plans.agent.env,
@@ -156,9 +160,7 @@ describe("a program in its image: another user, no network, nothing to write but
       [environment.workspace]: "/run",
       [environment.agentDir]: "/run",
     };
-    const started = start([...command, ...plans.agent.entrypoint], settings);
-    const ended = started.ended.then((code) => assert.fail(`ended with ${code}: ${started.output}`));
-    await Promise.race([asked.promise, ended]);
+    await unlessItEnds(start([...command, ...plans.agent.entrypoint], settings), asked.promise);
     server.close();
   });
 

@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { CopepodError, codeOf } from "@copepod/core/errors";
 import { type ImageName, plans } from "./catalogue.ts";
 import { writeArchive } from "./image/archive.ts";
@@ -18,8 +18,6 @@ export interface BuildOptions {
   readonly root: string;
   /** Keeps what was downloaded and made. */
   readonly cache: string;
-  /** Where archives are put. */
-  readonly out: string;
   /** Host, and perhaps a path, with which images are named. */
   readonly registry: string;
   readonly version: string;
@@ -57,6 +55,10 @@ function sourceHash(): string {
   );
 }
 
+/** By the XDG base directory rules. May be removed at any time. */
+export const cacheFolder = (env: NodeJS.ProcessEnv, home: string): string =>
+  resolve(env.XDG_CACHE_HOME || join(home, ".cache"), "copepod", "images");
+
 /** Processors, in the words of Debian and of container images. */
 const architectures: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
@@ -72,12 +74,13 @@ export class Builder {
   constructor(options: BuildOptions) {
     this.#options = options;
     this.#store = new LayerStore(join(options.cache, "layers"), sourceHash());
-    this.#debian = new Debian({ ...options, cache: join(options.cache, "debian") });
+    this.#debian = new Debian({ cache: join(options.cache, "debian"), signal: options.signal });
     this.#architecture = architectures[process.arch] ?? process.arch;
   }
 
   async build(name: ImageName): Promise<Built> {
-    const { registry, version, out } = this.#options;
+    const { registry, version, cache } = this.#options;
+    const out = join(cache, "archives");
     const plan = plans[name];
     const layers = await Promise.all((await this.#recipesOf(name)).map(async (recipe) => await this.#layer(recipe)));
     const described = describeImage({ plan, version, layers, architecture: this.#architecture });

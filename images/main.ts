@@ -7,8 +7,7 @@ import { promisify } from "node:util";
 import { defaultHarnessesDir } from "@copepod/agent-image/harnesses/harness";
 import { CopepodError } from "@copepod/core/errors";
 import { z } from "zod";
-import { foldersOf } from "../e2e/cluster/machine/folders.ts";
-import { Builder, type Built } from "./build.ts";
+import { Builder, type Built, cacheFolder } from "./build.ts";
 import type { ImageName } from "./catalogue.ts";
 import { type DeliverOptions, load, push } from "./deliver.ts";
 import { help, type Invocation, parseInvocation, type Settings, UsageError } from "./options.ts";
@@ -39,7 +38,7 @@ async function run(invocation: Invocation): Promise<void> {
       process.stdout.write(help);
       return;
     case "lock":
-      return await makeBuilder({ registry: "localhost", unlocked: false, out: undefined, asJson: false }).lock();
+      return await makeBuilder({ registry: "localhost", unlocked: false, asJson: false }).lock();
     case "unpack":
       return await unpack(makeBuilder(invocation), invocation.image, resolve(cwd, invocation.folder));
     case "build":
@@ -54,13 +53,12 @@ async function run(invocation: Invocation): Promise<void> {
   }
 }
 
-function makeBuilder({ registry, unlocked, out }: Settings): Builder {
+function makeBuilder({ registry, unlocked }: Settings): Builder {
   const manifest = z.object({ version: z.string() });
   const { version } = manifest.parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
-  const cache = join(foldersOf(env, homedir()).cache, "images");
-  const archives = out === undefined ? join(cache, "archives") : resolve(cwd, out);
+  const cache = cacheFolder(env, homedir());
   const harnesses = defaultHarnessesDir(env, homedir());
-  return new Builder({ ...deliver, cache, out: archives, registry, version, unlocked, harnesses });
+  return new Builder({ ...deliver, cache, registry, version, unlocked, harnesses });
 }
 
 async function build(invocation: Settings & { readonly images: readonly ImageName[] }): Promise<Built[]> {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { imageNames } from "./catalogue.ts";
 import { parseInvocation } from "./options.ts";
 
-const plain = { registry: "localhost", unlocked: false, out: undefined, asJson: false };
+const plain = { registry: "localhost", unlocked: false, asJson: false };
 
 describe("the command line of images", () => {
   it("takes all images when none is named", () => {
@@ -23,9 +23,9 @@ describe("the command line of images", () => {
         asJson: true,
       },
     );
-    assert.deepEqual(parseInvocation(["unpack", "agent", "folder", "--out", "there"]), {
+    assert.deepEqual(parseInvocation(["unpack", "agent", "folder"]), {
       ...plain,
-      ...{ kind: "unpack", image: "agent", folder: "folder", out: "there" },
+      ...{ kind: "unpack", image: "agent", folder: "folder" },
     });
   });
 

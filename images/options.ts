@@ -15,7 +15,6 @@ Images: ${imageNames.join(", ")} (default: all)
 
   --registry <host[/path]>  how images are named: <registry>/copepod/<image>:<version> (default: localhost)
   --unlocked                take the Debian packages of today where the mirror no longer has those of the lock
-  --out <folder>            where archives and bills of materials are put
   --cluster <name>          of load: which cluster
   -o json                   for programs (then \`npm run --silent images\`, too)
   -h, --help                this text
@@ -26,7 +25,6 @@ Exit codes: 0 done, 1 failed, 2 the command line is not valid, 130 interrupted.
 export interface Settings {
   readonly registry: string;
   readonly unlocked: boolean;
-  readonly out: string | undefined;
   readonly asJson: boolean;
 }
 
@@ -51,7 +49,6 @@ export function parseInvocation(args: readonly string[]): Invocation {
   const settings: Settings = {
     registry: values.registry ?? "localhost",
     unlocked: values.unlocked ?? false,
-    out: values.out,
     asJson: isJson(values.output),
   };
   if (values.cluster !== undefined && command !== "load") throw new UsageError("--cluster is an option of load");
@@ -98,7 +95,6 @@ function parse(args: readonly string[]) {
       options: {
         registry: { type: "string" },
         unlocked: { type: "boolean" },
-        out: { type: "string" },
         cluster: { type: "string" },
         output: { type: "string", short: "o" },
         help: { type: "boolean", short: "h" },

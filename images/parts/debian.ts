@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setInterval } from "node:timers/promises";
 import { promisify } from "node:util";
+import { tryLock } from "@copepod/cli/supervisor/lock";
 import { CopepodError } from "@copepod/core/errors";
-import { takeLock } from "../../e2e/cluster/machine/lock.ts";
 import { sha256 } from "../layers/layer.ts";
 
 /** A package of Debian, exactly. */
@@ -14,6 +15,9 @@ export interface Locked {
   /** Of its file. */
   readonly sha256: string;
 }
+
+/** How often it is looked whether another process has finished. */
+const lockEveryMs = 200;
 
 const lockLine = /^(?<name>[a-z0-9.+-]+) (?<version>[\w.+:~-]+) (?<sha256>[0-9a-f]{64})$/;
 
@@ -50,18 +54,17 @@ export function parseUris(output: string): Locked[] {
 export interface DebianOptions {
   /** Keeps package files and apt's lists. */
   readonly cache: string;
-  readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /** Debian's packages from where this machine gets them, by apt with lists of its own: nothing is installed, root not needed. */
 export class Debian {
   readonly #cache: string;
-  readonly #options: DebianOptions;
+  readonly #signal: AbortSignal;
 
-  constructor(options: DebianOptions) {
-    this.#cache = options.cache;
-    this.#options = options;
+  constructor({ cache, signal }: DebianOptions) {
+    this.#cache = cache;
+    this.#signal = signal;
   }
 
   /** What a system made of these packages consists of today, without what is merely recommended. */
@@ -98,7 +101,14 @@ export class Debian {
   /** apt itself would not wait for another one that works on the same lists. */
   async #lock(): Promise<Disposable> {
     await mkdir(this.#cache, { recursive: true });
-    return await takeLock(join(this.#cache, "lock"), { ...this.#options, what: "Debian's packages" });
+    const file = join(this.#cache, "lock");
+    const first = tryLock(file);
+    if (first) return first;
+    for await (const _ of setInterval(lockEveryMs, undefined, { signal: this.#signal })) {
+      const lock = tryLock(file);
+      if (lock) return lock;
+    }
+    throw this.#signal.reason;
   }
 
   async #download(packages: readonly Locked[]): Promise<void> {
@@ -157,7 +167,7 @@ export class Debian {
   async #run(command: string, args: readonly string[], cwd: string): Promise<string> {
     const options = {
       cwd,
-      signal: this.#options.signal,
+      signal: this.#signal,
       maxBuffer: 1 << 26,
       env: { ...process.env, LC_ALL: "C.UTF-8" },
     };
