@@ -91,6 +91,10 @@ function addLookCommands(program: Command, deps: CliDeps): void {
     .argument("<what>", "router, operator, or the name of a session")
     .option("-f, --follow", "go on until Ctrl-C")
     .option("--tail <count>", "so many of the last lines of each container", parseLines, 200)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  copepod logs router -f\n  copepod -n agents logs helper-0123456789ab --tail 50",
+    )
     .action(
       run(
         deps,

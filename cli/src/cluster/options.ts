@@ -55,7 +55,3 @@ export function addClusterOptions(program: Command): Command {
 /** Whether a command is meant for a cluster, and not for this machine. */
 export const isForCluster = (programName: string, given: object): boolean =>
   programName === pluginName || clusterNames.some((name) => Reflect.get(given, name) !== undefined);
-
-/** For examples and hints: how this program is called to reach the same cluster. */
-export const callName = (programName: string): string =>
-  programName === pluginName ? "kubectl copepod" : "copepod --cluster";
