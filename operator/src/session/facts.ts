@@ -23,6 +23,8 @@ export interface PodFacts {
   /** It will never run again. */
   readonly ended: Trouble | undefined;
   readonly isReady: boolean;
+  /** All containers have been started. */
+  readonly isRunning: boolean;
   /** Its containers end again and again. */
   readonly crashes: Trouble | undefined;
   /** An image can't be had now; `isFinal`: and never will be. */
@@ -40,6 +42,7 @@ export function factsOf({ metadata, deletedAt, status }: PodSeen): PodFacts {
     epoch: parsePodName(name)?.epoch,
     madeAt: Date.parse(creationTimestamp) || 0,
     ended: endedOf(status),
+    isRunning: status.containerStatuses.length > 0 && status.containerStatuses.every(({ state }) => state.running),
     isReady: status.containerStatuses.length > 0 && status.containerStatuses.every(({ ready }) => ready),
     crashes: crashesOf(status),
     image: imageOf(status),

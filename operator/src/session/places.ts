@@ -5,17 +5,21 @@ import { startSlotMs } from "./limits.ts";
 import type { PodSeen } from "./pod-seen.ts";
 import type { RecentWrites } from "./recent.ts";
 
+interface PlacesParts extends Pick<Parts, "settings" | "clock"> {
+  readonly caches: Pick<Parts["caches"], "pods" | "nodes">;
+}
+
 /**
  * How many pods may start at the same time: so many per node, counted over the cluster, since the scheduler alone knows the
  * node. More at once would only make each of them slower.
  */
 export class Places {
-  readonly #parts: Pick<Parts, "caches" | "settings" | "clock">;
+  readonly #parts: PlacesParts;
   readonly #recent: Pick<RecentWrites, "unseen">;
   /** Creates whose answer is not there yet. */
   #taken = 0;
 
-  constructor(parts: Pick<Parts, "caches" | "settings" | "clock">, recent: Pick<RecentWrites, "unseen">) {
+  constructor(parts: PlacesParts, recent: Pick<RecentWrites, "unseen">) {
     this.#parts = parts;
     this.#recent = recent;
   }
@@ -45,6 +49,6 @@ export class Places {
 
 function isStarting(pod: PodSeen, now: number): boolean {
   if (pod.metadata.labels?.[labels.component] !== "session" || pod.deletedAt !== undefined) return false;
-  const { isReady, madeAt, ended, image, delay } = factsOf(pod);
-  return !isReady && !(ended ?? image ?? delay) && now - madeAt < startSlotMs;
+  const { isRunning, madeAt, ended, image, delay } = factsOf(pod);
+  return !isRunning && !(ended ?? image ?? delay) && now - madeAt < startSlotMs;
 }

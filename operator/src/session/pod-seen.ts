@@ -34,7 +34,9 @@ const statusSchema = z.object({
         name: z.string(),
         ready: z.boolean().catch(false),
         restartCount: z.number().catch(0),
-        state: z.object({ waiting: waiting.optional().catch(undefined) }).catch({}),
+        state: z
+          .object({ waiting: waiting.optional().catch(undefined), running: z.looseObject({}).optional() })
+          .catch({}),
       }),
     )
     .catch([]),

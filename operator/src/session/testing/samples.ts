@@ -35,7 +35,7 @@ export const plan = (more: Partial<PodPlan> = {}): PodPlan => ({
 
 export const facts = (more: Partial<PodFacts> = {}): PodFacts => ({
   ...{ uid: "pod-uid", name: "helper-1-5", epoch: 5, madeAt: now - 1_000, deletedAt: undefined },
-  ...{ ended: undefined, isReady: false, crashes: undefined, image: undefined, delay: undefined },
+  ...{ ended: undefined, isReady: false, isRunning: false, crashes: undefined, image: undefined, delay: undefined },
   ...{ template: "template-1", rules: "rules-1" },
   ...more,
 });
