@@ -34,10 +34,9 @@ export const environmentSchema = z.object({
   KUBERNETES_SERVICE_PORT: z.string().default("443").describe("Port of the API server, as every pod is told it."),
 });
 
+/** Of containers, as Kubernetes knows them. */
 const amounts = z.strictObject({ cpu: z.string().optional(), memory: z.string().optional() });
 const resources = z.strictObject({ requests: amounts.optional(), limits: amounts.optional() });
-/** Of containers, as Kubernetes knows them. */
-export type Resources = z.output<typeof resources>;
 
 /** What the operator's file says; the chart renders it from its values. */
 export const settingsSchema = z.strictObject({

@@ -4,7 +4,7 @@ import { Reflectors } from "@copepod/kube/cache/reflectors";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
-import { type Clock, systemClock } from "@copepod/kube/clock";
+import { systemClock } from "@copepod/kube/clock";
 import { EventRecorder } from "@copepod/kube/controller/events";
 import { lead } from "@copepod/kube/controller/lead";
 import { campaign } from "@copepod/kube/lease/election";
@@ -21,6 +21,7 @@ import { Registry } from "prom-client";
 import { z } from "zod";
 import type { ControlPlane } from "../../cluster/control-plane/control-plane.ts";
 import { until } from "../../support/until.ts";
+import { SkippingClock } from "./skipping-clock.ts";
 
 const userAgent = "keepers/1";
 const drainMs = 5_000;
@@ -135,39 +136,4 @@ function describeWrite({ verb, objectRef, responseStatus }: z.output<typeof audi
   if (resource === "events") return [];
   const what = subresource === undefined ? resource : `${resource}/${subresource}`;
   return [`${verb} ${what} ${namespace}/${name} ${responseStatus.code}`];
-}
-
-/** The system's clock, whose timers can be made to be due. */
-class SkippingClock implements Clock {
-  #skippedMs = 0;
-  readonly #timers = new Set<{ readonly at: number; readonly fire: () => void }>();
-
-  now(): number {
-    return systemClock.now() + this.#skippedMs;
-  }
-
-  monotonic(): number {
-    return systemClock.monotonic() + this.#skippedMs;
-  }
-
-  after(ms: number, act: () => void): () => void {
-    const fire = () => {
-      cancel();
-      act();
-    };
-    const timer = { at: this.monotonic() + ms, fire };
-    const cancelTimer = systemClock.after(ms, fire);
-    const cancel = () => {
-      cancelTimer();
-      this.#timers.delete(timer);
-    };
-    this.#timers.add(timer);
-    return cancel;
-  }
-
-  /** As if this time had passed. */
-  skip(ms: number): void {
-    this.#skippedMs += ms;
-    for (const { at, fire } of [...this.#timers]) if (at <= this.monotonic()) fire();
-  }
 }
