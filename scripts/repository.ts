@@ -38,7 +38,7 @@ export interface Workspace {
 }
 
 /** Folders with code of the whole, which nobody imports from. */
-const looseFolders = ["e2e", "images", "scripts"];
+const looseFolders = ["e2e", "scripts"];
 
 export function listWorkspaces(root: string): Workspace[] {
   const packages = readManifest(root).workspaces.map((folder) => ({ folder, name: readManifest(root, folder).name }));

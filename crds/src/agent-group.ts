@@ -125,7 +125,7 @@ const spec = z
           .describe("In a cluster: container image of the agent. Default: the installation's image for the provider."),
         env: namedListOf(variable, { max: maxVariables })
           .default([])
-          .describe("In a cluster: further environment of the agent. Default none."),
+          .describe("Further environment of the agent. No place for keys. Default none."),
       })
       .prefault({})
       .describe("How the agent runs."),

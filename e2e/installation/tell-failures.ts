@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { containers } from "@copepod/core/cluster";
+import { containers, labels } from "@copepod/core/cluster";
 import { type ChatRecord, check, numbered } from "../bench/kill/checker.ts";
 import { processesOf } from "../cluster/testing/footprint.ts";
 import { terminalResources } from "../support/system.ts";
@@ -111,7 +111,8 @@ export function tellFailures(its: () => Installation, { killNode }: Cannot): voi
         "the pod is gone and the session waits",
         async () => {
           const row = (await system.sessions()).find(({ name }) => name === session);
-          return (await its().sessionPods()).length === 0 && row?.phase !== "Awake" && row?.reason?.match(/image/i);
+          const pods = await its().pods(agentsNamespace, `${labels.session}=${session}`);
+          return pods.length === 0 && row?.phase !== "Awake" && row?.reason?.match(/image/i);
         },
         patienceMs * 2,
       );

@@ -150,9 +150,16 @@ const credential = {
 };
 
 async function setScene(installation: Installation): Promise<Scene> {
-  const [agent, other] = (await installation.sessionPods()).filter(isReady);
+  const [agent, other] = await until(
+    "two sessions' pods are ready",
+    async () => {
+      const [first, second] = (await installation.sessionPods()).filter(isReady);
+      return first && second && ([first, second] as const);
+    },
+    patienceMs,
+  );
   const [router] = await installation.systemPods("router");
-  assert.ok(agent && other && router);
+  assert.ok(router);
   const [address = ""] =
     /\d+\.\d+\.\d+\.\d+/.exec(
       await installation.ask(

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SessionProcesses } from "@copepod/agent-image/runner/testing/session-processes";
 import { nodeFlags } from "@copepod/credential-proxy/node-flags";
+import { leanBundle } from "@copepod/images/parts/lean-bundle";
 import { build } from "esbuild";
-import { leanBundle } from "../../../images/parts/lean-bundle.ts";
 import { pssMb } from "./pss.ts";
 
 const entryPoints = {

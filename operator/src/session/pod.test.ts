@@ -96,16 +96,9 @@ describe("a session's pod", () => {
     );
   });
 
-  it("lets no variable of the group take the place of ours, nor stand for another", () => {
-    const env = [
-      { name: "COPEPOD_PROXY_SOCKET", value: "/tmp/other.sock" },
-      { name: "HOME", value: "/tmp" },
-      { name: "EDITOR", value: "$(COPEPOD_PLACEHOLDER)" },
-    ];
-    const { agent } = read({ group: group({ agent: { env } }) }).env;
-    assert.equal(agent.COPEPOD_PROXY_SOCKET, "/run/copepod/proxy.sock");
-    assert.equal(agent.HOME, "/workspace/home");
-    assert.equal(agent.EDITOR, "$$(COPEPOD_PLACEHOLDER)");
+  it("gives no variable of the group to the container: the runner hands them to the harness", () => {
+    const env = [{ name: "NODE_OPTIONS", value: "--import=/workspace/evil.mjs" }];
+    assert.deepEqual(read({ group: group({ agent: { env } }) }).env, read().env);
   });
 
   it("gives both containers the same placeholder, and the agent no address of the router", () => {

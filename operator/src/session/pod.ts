@@ -148,7 +148,7 @@ function proxyContainer({ settings }: PodPlan, placeholder: string) {
 }
 
 function agentContainer({ session, group, agentImage, settings }: PodPlan, placeholder: string) {
-  const { agent, session: life, teamWorkspaces } = group.spec;
+  const { session: life, teamWorkspaces } = group.spec;
   return {
     name: containers.agent,
     image: agentImage,
@@ -156,7 +156,6 @@ function agentContainer({ session, group, agentImage, settings }: PodPlan, place
     securityContext: securityOf(podIds.agent),
     resources: life.resources ?? settings.session.agentResources,
     env: envOf({
-      ...Object.fromEntries(agent.env.map(({ name, value }) => [name, literal(value)])),
       [environment.proxySocket]: podPaths.socket,
       [environment.placeholder]: placeholder,
       [environment.workspace]: podPaths.workspace,
@@ -185,6 +184,3 @@ const securityOf = (id: number) => ({
 
 const envOf = (values: Readonly<Record<string, string>>) =>
   Object.entries(values).map(([name, value]) => ({ name, value }));
-
-/** The kubelet would put the value of another variable in the place of `$(NAME)`; `$$` is one `$` for it. */
-const literal = (value: string): string => value.replaceAll("$", () => "$$");
