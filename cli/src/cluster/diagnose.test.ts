@@ -66,6 +66,7 @@ describe("the first thing that is wrong with a session", () => {
     ],
     ["its former pod ends", { pod: { ...pod, isEnding: true } }, /former pod .* still ending/],
     ["a pod of an older wake is left", { pod: { ...pod, epoch: 2 } }, /former pod/],
+    ["no volume is made for it", { pod: { ...pod, containers: [] } }, /has no node yet/],
     ["no node takes it", { pod: { ...pod, unscheduled: "0/1 nodes" } }, /no node takes its pod .*: 0\/1 nodes/],
     [
       "a container does not start",

@@ -201,11 +201,17 @@ function checkPod({ session, pod, operator }: SessionFacts): Diagnosis | undefin
   if (pod.isEnding || (pod.epoch !== undefined && pod.epoch < session.wantedEpoch)) {
     return wrong(`its former pod ${pod.name} is still ending`, "It has a minute for that; then the next one is made.");
   }
-  return pod.unscheduled === undefined
+  if (pod.unscheduled !== undefined) {
+    return wrong(
+      `no node takes its pod ${pod.name}: ${pod.unscheduled}`,
+      "Make room, or change nodeSelector, tolerations or the volume's class.",
+    );
+  }
+  return pod.containers.length > 0
     ? undefined
     : wrong(
-        `no node takes its pod ${pod.name}: ${pod.unscheduled}`,
-        "Make room, or change nodeSelector, tolerations or the volume's class.",
+        `its pod ${pod.name} has no node yet`,
+        "That takes a second. If it stays so, a volume is not made: `kubectl describe pvc` says why.",
       );
 }
 
