@@ -1,10 +1,11 @@
-// Of `helm test`: asks the router whether it is ready, and tries one thing that the policies refuse.
+// Of `helm test`: asks the router whether it is ready, and tries what network policies and admission policies refuse.
 import { readFileSync } from "node:fs";
 
 const {
   ROUTER_URL,
   AGENTS_NAMESPACE,
   POLICIES,
+  NETWORK_POLICIES,
   KUBERNETES_SERVICE_HOST: host,
   KUBERNETES_SERVICE_PORT: port,
 } = process.env;
@@ -13,6 +14,21 @@ const token = readFileSync("/var/run/secrets/kubernetes.io/serviceaccount/token"
 const ready = await fetch(`${ROUTER_URL}/readyz`);
 if (!ready.ok) throw new Error(`The router is not ready: ${await ready.text()}`);
 console.log("The router is ready.");
+
+if (NETWORK_POLICIES === "true") {
+  // A new pod is judged a moment late.
+  const admin = ROUTER_URL.replace("9090", "8083");
+  const reaches = async () =>
+    await fetch(admin, { signal: AbortSignal.timeout(2_000) }).then(
+      () => true,
+      () => false,
+    );
+  for (let tries = 0; await reaches(); tries++) {
+    if (tries === 10) throw new Error("The cluster's network does not enforce NetworkPolicies: see docs/security.md.");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  console.log("The cluster's network enforces NetworkPolicies.");
+}
 
 if (POLICIES === "true") {
   const credential = {
