@@ -4,10 +4,19 @@ import { docBlockCheck } from "./checks/doc-blocks.ts";
 import { docLinkCheck } from "./checks/doc-links.ts";
 import { generatedCheck } from "./checks/generated.ts";
 import { importCheck } from "./checks/imports.ts";
+import { reasonCheck } from "./checks/reasons.ts";
 import { toolChecks } from "./checks/tools.ts";
 import { repositoryRoot } from "./repository.ts";
 
-const checks: readonly Check[] = [...toolChecks, importCheck, generatedCheck, docLinkCheck, docBlockCheck, budgetCheck];
+const checks: readonly Check[] = [
+  ...toolChecks,
+  importCheck,
+  generatedCheck,
+  docLinkCheck,
+  docBlockCheck,
+  reasonCheck,
+  budgetCheck,
+];
 
 let failed = 0;
 for (const check of checks) {

@@ -1,0 +1,47 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { listFiles, readText } from "../repository.ts";
+import type { Check } from "./check.ts";
+
+const page = "docs/troubleshooting.md";
+const code = "operator/src/";
+
+/** How the operator's code names a reason: `x ? "A" : "B"` counts as both. */
+const forms = [
+  /\breason: "([A-Z]\w+)"/g,
+  /\breason: [^,{}]*?"([A-Z]\w+)" : "([A-Z]\w+)"/g,
+  /\b(?:refused|said)\(\s*(?:"(?:True|False|Unknown)",\s*)?"([A-Z]\w+)"/g,
+  /\breason \?\? "([A-Z]\w+)"/g,
+];
+
+/** Every reason of a condition or an Event has a row in the table of reasons, and no row is of one that is gone. */
+export const reasonCheck: Check = { name: "reasons in the docs", run: async (root) => checkReasons(root) };
+
+export function checkReasons(root: string): string[] {
+  const given = reasonsOfCode(root);
+  const told = existsSync(join(root, page)) ? reasonsOfPage(readText(root, page)) : new Set<string>();
+  return [
+    ...[...given].filter((reason) => !told.has(reason)).map((reason) => `${page}: the reason ${reason} has no row`),
+    ...[...told]
+      .filter((reason) => !given.has(reason))
+      .map((reason) => `${page}: nothing in ${code} gives the reason ${reason}`),
+  ];
+}
+
+function reasonsOfCode(root: string): ReadonlySet<string> {
+  const files = listFiles(root, [".ts"]).filter(
+    (file) => file.startsWith(code) && !file.endsWith(".test.ts") && !file.includes("/testing/"),
+  );
+  const words = files.flatMap((file) => {
+    const text = readText(root, file);
+    return forms.flatMap((form) => [...text.matchAll(form)].flatMap(([, ...found]) => found));
+  });
+  return new Set(words.filter((word) => word !== undefined));
+}
+
+/** Words in backticks in the first column of the tables whose heading begins with "Reason". */
+function reasonsOfPage(text: string): ReadonlySet<string> {
+  const tables = text.match(/^\| Reason .*\n(?:\|.*\n?)+/gm) ?? [];
+  const cells = tables.flatMap((table) => table.split("\n").map((row) => row.split("|")[1] ?? ""));
+  return new Set(cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, word = ""]) => word)));
+}
