@@ -35,9 +35,9 @@ export function readCrds(folder: string): Crd[] {
 
 export const readCrd = (yaml: string): Crd => crdSchema.parse(parse(yaml));
 
-/** A control plane that serves these kinds. */
-export async function startWithKinds(crds: readonly Crd[]): Promise<ControlPlane> {
-  const plane = await startControlPlane();
+/** A control plane that serves these kinds. @param flags more of kube-apiserver */
+export async function startWithKinds(crds: readonly Crd[], flags: readonly string[] = []): Promise<ControlPlane> {
+  const plane = await startControlPlane(flags);
   await Promise.all(
     crds.map(async (crd) => {
       const made = await plane.call("POST", crdsPath, crd);

@@ -39,10 +39,14 @@ export async function chartGate(names: readonly BinaryName[]): Promise<string | 
 export type SetValues = Readonly<Record<string, unknown>>;
 
 /** What `helm template` makes of a chart, as text. @throws Error with what Helm says */
-export async function renderText(chart: "copepod" | "copepod-crds", values: SetValues = {}): Promise<string> {
+export async function renderText(
+  chart: "copepod" | "copepod-crds",
+  values: SetValues = {},
+  namespace = "copepod",
+): Promise<string> {
   const { helm } = await chartTools(["helm"]);
   const sets = Object.entries(values).flatMap(([path, value]) => ["--set-json", `${path}=${JSON.stringify(value)}`]);
-  const args = ["template", "copepod", join(chartsFolder, chart), "--namespace", "copepod", ...sets];
+  const args = ["template", "copepod", join(chartsFolder, chart), "--namespace", namespace, ...sets];
   const { stdout } = await run(helm, args, { maxBuffer: maxOutputBytes });
   return stdout;
 }

@@ -15,7 +15,7 @@ const dayMs = 24 * 60 * 60_000;
 const times: ElectionTimes = { leaseMs: 2 * dayMs, renewDeadlineMs: dayMs, retryMs: 100 };
 
 export interface OperatorOptions {
-  readonly plane: ControlPlane;
+  readonly plane: Pick<ControlPlane, "kubeconfig">;
   /** Followed, and with the Lease. */
   readonly namespace: string;
   /** Of its writes in the audit log, and its name. */
