@@ -148,7 +148,6 @@ describe("a session's pod", () => {
     const others = [
       plan({ agentImage: "agent:2" }),
       plan({ volumes: { keys: [{ name: "key", keys: ["key"] }] } }),
-      plan({ group: group({ agent: { env: [{ name: "A", value: "b" }] } }) }),
       plan({ group: group({ session: { resources: { limits: { cpu: "1" } } } }) }),
       plan({ group: group({ session: { podOverrides: { nodeSelector: { a: "b" } } } }) }),
       plan({ settings: settings({ images: { proxy: "proxy:2", agents: {} } }) }),
