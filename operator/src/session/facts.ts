@@ -86,8 +86,11 @@ function delayOf({ conditions, containerStatuses }: PodSeen["status"]): Trouble 
   }
   const refused = containerStatuses.find(({ state }) => /^(Create|Run)Container/.test(state.waiting?.reason ?? ""));
   const waiting = refused?.state.waiting;
-  return waiting && { reason: "ContainerRefused", message: `${waiting.reason}: ${waiting.message ?? ""}` };
+  return waiting && { reason: "ContainerRefused", message: withoutIds(`${waiting.reason}: ${waiting.message ?? ""}`) };
 }
+
+/** Each try has a container of its own: the same sentence with another id would be news, and be written again. */
+const withoutIds = (text: string): string => text.replaceAll(/\b[0-9a-f]{64}\b/g, "…");
 
 /** Reasons of conditions are words of letters only. */
 export const asWord = (reason: string, otherwise: string): string =>
