@@ -28,15 +28,13 @@ const isOwn = ({ verb, place }: Right): boolean => verb === "list" || place === 
 const isOfEvents = (right: Right): boolean => callOf(right) === "patch events";
 const namespaceOf = (right: Right): string => `agents-${rights.indexOf(right)}`;
 
-/** Missing beside it, so that there is a race for sure: the watch never tells what somebody else has made. */
-const missingWith = (right: Right): Right[] =>
-  rights.filter(
-    (other) =>
-      other.program === "router" &&
-      right.program === "router" &&
-      callOf(right) === "get sessions" &&
-      callOf(other) === "watch sessions",
-  );
+const scenarioOf = (right: Right): Scenario | undefined => scenarios[right.program][callOf(right)];
+
+/** The right itself, and what has to be missing for its scenario. */
+const missingFor = (right: Right): Right[] => {
+  const calls = [callOf(right), scenarioOf(right)?.without];
+  return rights.filter((one) => one.program === right.program && calls.includes(callOf(one)));
+};
 
 describe("each right of the chart's programs", { skip }, () => {
   let folder: string;
@@ -52,7 +50,7 @@ describe("each right of the chart's programs", { skip }, () => {
     ] as const) {
       const missing = new Map<string, readonly Right[]>([[`${program}-with-all`, []]]);
       for (const right of rights.filter((one) => !isOwn(one) && one.program === program))
-        missing.set(namespaceOf(right), [right, ...missingWith(right)]);
+        missing.set(namespaceOf(right), missingFor(right));
       const installation = await rig.install(`shared-${program}`, missing);
       shared.set(program, installation);
       await installation.start(program);
@@ -98,7 +96,7 @@ describe("each right of the chart's programs", { skip }, () => {
   });
 
   async function prove(space: Space, right: Right): Promise<void> {
-    const scenario = scenarios[right.program][callOf(right)];
+    const scenario = scenarioOf(right);
     assert.ok(scenario, "no scenario needs it");
     const { installation, namespace } = space;
     const where = { agents: namespace, keys: namespace, system: installation.release, cluster: "" }[right.place];
@@ -118,6 +116,5 @@ describe("each right of the chart's programs", { skip }, () => {
 });
 
 function titleOf(right: Right): string {
-  const scenario = scenarios[right.program][callOf(right)];
-  return `${right.program}, ${right.rule}: without ${callOf(right)} it is not so, and with it it is, that ${scenario?.name}`;
+  return `${right.program}, ${right.rule}: with ${callOf(right)} and not without, ${scenarioOf(right)?.name}`;
 }

@@ -1,8 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { podNameOf } from "@copepod/core/cluster";
 import { isNotFound } from "@copepod/kube/errors";
 import type { KubeObject, Resource } from "@copepod/kube/object";
-import { pods, sessions } from "@copepod/operator/resources";
+import { sessions } from "@copepod/operator/resources";
 import { conditionOf } from "../../operator/support/read.ts";
 import type { Installation } from "./rights.ts";
 
@@ -14,6 +13,8 @@ export interface Scenario {
   readonly name: string;
   /** What the API server refuses without the right, where that is another call than the right's name says. */
   readonly refused?: string;
+  /** Another right that is missing all the time, so that what the right is for happens for sure. */
+  readonly without?: string;
   /** Begins it. @returns whether it has worked */
   readonly begin: (space: Space) => Promise<Look>;
   /** Tried once more, where the program does so only after minutes, or never. */
@@ -99,8 +100,6 @@ export class Space implements AsyncDisposable {
       const said = conditionOf(object, type);
       return expected === undefined ? said !== undefined : said === expected;
     });
-
-  hasPod = (): Look => this.sees(pods, podNameOf("one", 1));
 
   /** Before the scenario itself can begin. */
   async when(look: Look): Promise<void> {
