@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 
 /** Tells the stories that need a whole cluster. Exits as `node --test` does, or with 2 for wrong use. */
 const stories = {
-  native: ["cluster/native/native.e2e.ts", "installation/native.e2e.ts"],
+  native: ["cluster/native/native.e2e.ts", "charts/minimal-rights.e2e.ts", "installation/native.e2e.ts"],
   kind: ["cluster/kind/kind.e2e.ts", "installation/kind.e2e.ts"],
 } as const;
 

@@ -6,7 +6,8 @@ import type { Watcher } from "./watcher.ts";
 
 export const bareNamespace = "bare";
 
-const serve = `require("node:http").createServer((_, answer) => answer.end()).listen("/run/bare/socket");
+const serve = `process.umask(0);
+require("node:http").createServer((_, answer) => answer.end()).listen("/run/bare/socket");
 process.once("SIGTERM", () => process.exit());`;
 
 /** Says, as the first thing that it can, when the other container has answered. */
