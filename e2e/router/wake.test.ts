@@ -141,6 +141,18 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
     assert.deepEqual(await heard("drain"), ["done", "next"]);
   });
 
+  it("believes nobody but the pod of its host what is said in a channel, and no host of the terminal", async () => {
+    const [terminal, nowhere, gone] = await Promise.all([
+      world.makeHost("terminal", "pod"),
+      world.makeHost("nowhere", "nowhere"),
+      world.makeHost("gone", "pod"),
+    ]);
+    const events = { events: [], unreadable: [] };
+    await assert.rejects(terminal.accept(events), { code: "unauthorized" });
+    await assert.rejects(nowhere.accept(events), { code: "unauthorized" });
+    await assert.rejects(gone.accept(events), { code: "notFound" }, "its token is good");
+  });
+
   it("tells why a session does not start, and says it where people look", async () => {
     const { session } = await world.chat.say("trouble", "hello");
     await world.wished(session, true, 1);

@@ -10,7 +10,7 @@ import { addBackupRoute } from "./admin/backup-route.ts";
 import { maySeeFile, uploaderOf } from "./admin/own.ts";
 import type { Person } from "./admin/person.ts";
 import type { BlobStore } from "./blobs/blob-store.ts";
-import { createChannelHandlers } from "./channel/channel-handlers.ts";
+import { createChannelHandlers, requireHosted } from "./channel/channel-handlers.ts";
 import { ChannelHealthBook } from "./channel/channel-health.ts";
 import { Announcer } from "./http/announcer.ts";
 import { addBlobRoutes } from "./http/blob-routes.ts";
@@ -111,7 +111,8 @@ function createListeners(
   const adminDeps: AdminDeps = { ...parts, namespaces, version, notReady };
   const common = { log, metrics: deps.metrics, ending, makeRequestId };
   const sessionOf = async (bearer: string | undefined) => await link.sessionOf(required(bearer));
-  const channelOf = async (bearer: string | undefined) => await link.channelOf(required(bearer));
+  const channelOf = async (bearer: string | undefined) =>
+    requireHosted(deps.resources.current(), await link.channelOf(required(bearer)));
   const [mailbox, channel] = [createMailboxHandlers(parts), createChannelHandlers(parts)];
   const admin = createAdminHandlers(adminDeps);
   const listeners = {

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type AdminClient, adminApi } from "@copepod/core/admin-api";
-import { audiences, groupObjectName, podNameOf } from "@copepod/core/cluster";
+import { type ChannelClient, channelApi } from "@copepod/core/channel-api";
+import { audiences, channelAccountPrefix, groupObjectName, podNameOf } from "@copepod/core/cluster";
 import { createClient } from "@copepod/core/endpoint";
 import { environment } from "@copepod/core/environment";
 import { mailboxApi } from "@copepod/core/mailbox-api";
@@ -82,7 +83,7 @@ export class RouterWorld implements AsyncDisposable {
   /** Of the running or the last process. */
   said = "";
   readonly #env: Readonly<Record<string, string>>;
-  readonly #urls: Readonly<Record<"mailbox" | "admin" | "metrics", string>>;
+  readonly #urls: Readonly<Record<"mailbox" | "channel" | "admin" | "metrics", string>>;
   readonly #adminToken: { token: string };
   #process: ChildProcess | undefined;
 
@@ -103,7 +104,7 @@ export class RouterWorld implements AsyncDisposable {
       KUBECONFIG: join(home, "kubeconfig"),
     };
     const url = (port: number | undefined) => `http://127.0.0.1:${port}`;
-    this.#urls = { mailbox: url(mailbox), admin: url(adminPort), metrics: url(metrics) };
+    this.#urls = { mailbox: url(mailbox), channel: url(channel), admin: url(adminPort), metrics: url(metrics) };
     this.#adminToken = { token: "" };
     this.chat = new Conversations({ admin: () => this.admin, namespace, prefix: "" });
   }
@@ -202,6 +203,19 @@ export class RouterWorld implements AsyncDisposable {
     const token = await this.#tokenOf({ namespace, name: account }, audiences.mailbox, { boundObjectRef });
     const mailbox = createClient(mailboxApi, { fetch, baseUrl: this.#urls.mailbox, token: () => token });
     return { name, uid, instance: randomUUID(), mailbox };
+  }
+
+  /** The adapter host of a channel, in a pod of its own or (which is nobody's right) nowhere. */
+  async makeHost(channel: string, place: "pod" | "nowhere"): Promise<ChannelClient> {
+    const account = { namespace, name: `${channelAccountPrefix}${channel}` };
+    await this.#account(account);
+    const spec = { serviceAccountName: account.name, containers: [{ name: "host", image: "none" }] };
+    const { name = "", uid } = (
+      await this.kube.create(pods, { metadata: { namespace, name: `host-${channel}` }, spec })
+    ).metadata;
+    const bound = { boundObjectRef: { kind: "Pod", apiVersion: "v1", name, uid } };
+    const token = await this.#tokenOf(account, audiences.channel, place === "pod" ? bound : {});
+    return createClient(channelApi, { fetch, baseUrl: this.#urls.channel, token: () => token });
   }
 
   async removePod({ name, uid }: Pod): Promise<void> {

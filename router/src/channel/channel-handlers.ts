@@ -5,10 +5,10 @@ import type { Logger } from "pino";
 import type { Announcer } from "../http/announcer.ts";
 import { bells, type Doorbell, longPoll } from "../http/doorbell.ts";
 import type { CallContext } from "../http/listener.ts";
-import type { Inbound } from "../inbound/inbound.ts";
+import { type Inbound, isServedByRouter } from "../inbound/inbound.ts";
 import type { RouterMetrics } from "../metrics.ts";
 import type { Clock, QueueStore } from "../queue/queue-store.ts";
-import type { ResourceStore } from "../resources/resource-store.ts";
+import type { ResourceStore, Resources } from "../resources/resource-store.ts";
 import type { Activities } from "../sessions/activities.ts";
 import type { ChannelHealthBook } from "./channel-health.ts";
 
@@ -27,6 +27,16 @@ export interface ChannelDeps {
 
 type ChannelHandlers = Handlers<typeof channelApi, CallContext<string>>;
 type LeaseInput = Parameters<ChannelHandlers["lease"]>[0];
+
+/**
+ * Nobody but the router speaks for a channel that it serves itself: what a host says of senders is believed.
+ * @throws CopepodError `unauthorized`
+ */
+export function requireHosted({ channels }: Resources, channel: string): string {
+  const type = channels.get(channel)?.spec.type;
+  if (type === undefined || !isServedByRouter(type)) return channel;
+  throw new CopepodError("unauthorized", `the router serves channels of type “${type}” itself; they have no host`);
+}
 
 /** Calls of adapter hosts. The caller is the row key of its Channel. */
 export function createChannelHandlers(deps: ChannelDeps): ChannelHandlers {

@@ -191,14 +191,16 @@ describe("the link to a cluster", () => {
     });
   }
 
-  for (const [username, is] of [
-    [account("copepod-channel-telegram"), "agents/telegram"],
-    [account("copepod-channel-telegram", "x"), undefined],
-    [account("copepod-group-helper"), undefined],
+  const host = pod("telegram-7d4");
+  for (const [username, extra, is] of [
+    [account("copepod-channel-telegram"), host, "agents/telegram"],
+    [account("copepod-channel-telegram"), {}, undefined],
+    [account("copepod-channel-telegram", "x"), host, undefined],
+    [account("copepod-group-helper"), host, undefined],
   ] as const) {
-    it(`takes ${username} for ${is ?? "nobody"} at the channel API`, async () => {
+    it(`takes ${username} ${extra === host ? "in a pod" : "without a pod"} for ${is ?? "nobody"} at the channel API`, async () => {
       const world = new LinkWorld();
-      Object.assign(world, { user: { username }, audience: "copepod-channel" });
+      Object.assign(world, { user: { username, extra }, audience: "copepod-channel" });
       const answer = world.link.channelOf("token");
       if (is === undefined) await assert.rejects(answer, { code: "unauthorized" });
       else assert.equal(await answer, is);

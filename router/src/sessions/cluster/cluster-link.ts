@@ -80,11 +80,13 @@ export class ClusterLink implements StarterLink {
   }
 
   async channelOf(bearer: string): Promise<string> {
-    const { username } = await this.#deps.reviews.review(bearer, audiences.channel);
+    const { username, pod } = await this.#deps.reviews.review(bearer, audiences.channel);
     const account = serviceAccountOf(username);
     const isChannel =
       account?.name.startsWith(channelAccountPrefix) && this.#deps.namespaces.includes(account.namespace);
-    if (!account || !isChannel) throw new CopepodError("unauthorized", "the token is not that of a channel's host");
+    // Whoever may make tokens of an account makes them without a pod.
+    if (!account || !isChannel || !pod)
+      throw new CopepodError("unauthorized", "the token is not that of a channel's host");
     return keyOf(account.namespace, account.name.slice(channelAccountPrefix.length));
   }
 
