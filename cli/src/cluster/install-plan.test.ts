@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseResource } from "@copepod/crds/parse";
+import { valueAt } from "../output/value-at.ts";
 import { type InstallAnswers, type InstallPlace, planInstall, shellLine } from "./install-plan.ts";
 
 const answers: InstallAnswers = { model: "demo", storageClass: "", agent: "helper" };
@@ -40,6 +41,14 @@ describe("an installation", () => {
       "Wiring",
       "User",
     ]);
+  });
+
+  it("keeps what the owner speaks as out of the namespace of agents", () => {
+    const { serviceAccount, resources } = planInstall(answers, place);
+    assert.deepEqual(serviceAccount.metadata, { name: "ann", namespace: "copepod" });
+    const user = resources.find(({ kind }) => kind === "User");
+    const own = ["ann", "copepod-admin"].map((name) => `terminal:system:serviceaccount:copepod:${name}`);
+    assert.deepEqual(valueAt(user, ".spec.identities"), own);
   });
 
   it("makes only resources that are valid", () => {

@@ -32,7 +32,7 @@ export interface InstallPlace {
 export interface InstallPlan {
   /** Arguments of helm, one list per run. */
   readonly helm: readonly (readonly string[])[];
-  /** Of the person. */
+  /** Of the person; beside the programs, where the right to make pods of agents gives nobody a token of it. */
   readonly serviceAccount: {
     readonly apiVersion: "v1";
     readonly kind: "ServiceAccount";
@@ -49,10 +49,14 @@ const readyTimeout = "5m";
 
 /** All that an installation is made of, but the Secret. Made twice it is the same. Pure. */
 export function planInstall(answers: InstallAnswers, place: InstallPlace): InstallPlan {
-  const { namespace, person } = place;
+  const { systemNamespace, person } = place;
   return {
     helm: helmRuns(answers, place),
-    serviceAccount: { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: person, namespace } },
+    serviceAccount: {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { name: person, namespace: systemNamespace },
+    },
     resources: resourcesOf(answers, place),
   };
 }
@@ -79,7 +83,7 @@ function resourcesOf(
   { model, storageClass, agent }: InstallAnswers,
   { namespace, systemNamespace, person }: InstallPlace,
 ): readonly ObjectYaml[] {
-  const own = (account: string) => `terminal:system:serviceaccount:${account}`;
+  const own = (account: string) => `terminal:system:serviceaccount:${systemNamespace}:${account}`;
   const isDemo = model === "demo";
   const named = (kind: string, name: string, spec: object) => ({
     apiVersion,
@@ -104,7 +108,7 @@ function resourcesOf(
     }),
     named("User", person, {
       displayName: person,
-      identities: [own(`${namespace}:${person}`), own(`${systemNamespace}:copepod-admin`)],
+      identities: [own(person), own("copepod-admin")],
       roles: [{ role: "Owner" }],
     }),
   ];

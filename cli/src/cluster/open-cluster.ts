@@ -41,7 +41,7 @@ export async function openCluster(
   const userAgent = `${fieldManager}/${version}`;
   const client = createKubeClient({ identity, userAgent, clock: systemClock, random: Math.random });
   const streams = new ApiStreams(identity);
-  const account = accountOf(options.serviceAccount, namespace) ?? { namespace: systemNamespace, name: "copepod-admin" };
+  const account = accountOf(options.serviceAccount ?? "copepod-admin", systemNamespace);
   const token = tokenFile === undefined ? requestedToken(client, account, systemClock) : tokenOfFile(tokenFile);
   return {
     client,
@@ -59,8 +59,7 @@ export async function openCluster(
   };
 }
 
-function accountOf(given: string | undefined, namespace: string): ObjectName | undefined {
-  if (given === undefined) return undefined;
+function accountOf(given: string, namespace: string): ObjectName {
   const [name, before, ...more] = given.split("/").toReversed();
   if (name && before !== "" && more.length === 0) return { namespace: before ?? namespace, name };
   throw new CopepodError(

@@ -7,7 +7,7 @@ export interface ClusterOptions {
   readonly context?: string;
   readonly namespace?: string;
   readonly systemNamespace?: string;
-  /** `name`, or `namespace/name`. */
+  /** `name` in the system's namespace, or `namespace/name`. */
   readonly serviceAccount?: string;
   readonly tokenFile?: string;
 }
@@ -30,7 +30,7 @@ const options = [
   new Option("--system-namespace <name>", `namespace of Copepod's programs (default: "${defaultSystemNamespace}")`),
   new Option(
     "--service-account <name>",
-    "as whom the router is called: a name in the namespace of agents, or namespace/name (default: copepod-admin of the system)",
+    "as whom the router is called: a name in the namespace of Copepod's programs, or namespace/name (default: copepod-admin)",
   ),
   new Option("--token-file <file>", "token for the router, in place of one that is asked for").conflicts(
     "serviceAccount",

@@ -61,7 +61,7 @@ function explain(error: unknown, account: ObjectName): unknown {
   if (isNotFound(error)) {
     return new ExitError("notFound", "notFound", {
       message: `the service account "${keyOf(account)}" does not exist`,
-      cure: "Name yours with `--service-account <name>`, and its namespace with `-n`. `copepod install` makes one for you.",
+      cure: "Name yours with `--service-account <name>`, or `<namespace>/<name>`. `copepod install` makes one for you.",
     });
   }
   if (!(error instanceof ApiError) || error.status !== 403) return error;

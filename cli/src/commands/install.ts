@@ -108,8 +108,7 @@ async function isForeign({ client, namespace }: Cluster): Promise<boolean> {
 
 function show(context: Context, { helm, serviceAccount, resources }: InstallPlan, { model }: InstallAnswers): void {
   for (const args of helm) print(context, shellLine(["helm", ...args]));
-  const { namespace } = serviceAccount.metadata;
-  if (model !== "demo") print(context, `# and the Secret "${model}" in "${namespace}", with the key that was given`);
+  if (model !== "demo") print(context, `# and the Secret "${model}", with the key that was given`);
   for (const object of [serviceAccount, ...resources]) print(context, `---\n${stringify(object).trimEnd()}`);
 }
 
