@@ -19,7 +19,11 @@ const operatorName = "system:serviceaccount:copepod:copepod-operator";
 /** All that a person may have in a namespace, but for its Secrets and for the use of its Credentials. */
 const much = [
   { apiGroups: [apiGroup], resources: ["*"], verbs: ["get", "list", "create", "update", "patch", "delete"] },
-  { apiGroups: [""], resources: ["configmaps", "pods", "serviceaccounts/token"], verbs: ["create", "patch"] },
+  {
+    apiGroups: [""],
+    resources: ["configmaps", "pods", "pods/ephemeralcontainers", "serviceaccounts", "serviceaccounts/token"],
+    verbs: ["create", "patch"],
+  },
 ];
 const trusted = [
   { apiGroups: [""], resources: ["secrets"], resourceNames: ["model-key"], verbs: ["get"] },
@@ -32,10 +36,10 @@ const own = (kind: string, spec: object, name = `object-${++made}`, inNamespace 
 const credential = (name: string, inNamespace?: string): KubeObject =>
   own("Credential", { upstream: { api: "Anthropic" }, secretRef: { name: "model-key" } }, name, inNamespace);
 const session = (): KubeObject => own("Session", { group: "demo", key: { kind: "Group" }, wake: { wanted: true } });
-const token = (name: string): KubeObject =>
+const token = (name: string, audience: string): KubeObject =>
   object(
     { name, namespace },
-    { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: ["copepod-router"] } },
+    { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: [audience] } },
   );
 
 const secure = {
@@ -50,7 +54,12 @@ const pod = (labels: Readonly<Record<string, string>>, spec: object = {}): KubeO
     { name: `pod-${++made}`, namespace, labels },
     { spec: { containers: [container], serviceAccountName: "ordinary", ...spec } },
   );
-const ofSession = { "copepod.dev/component": "session", "copepod.dev/session": "demo-0123456789ab" };
+const ofSession = {
+  "app.kubernetes.io/managed-by": "copepod-operator",
+  "copepod.dev/component": "session",
+  "copepod.dev/session": "demo-0123456789ab",
+};
+const owner = { apiVersion, kind: "Session", name: "demo-0123456789ab", uid: "a-b-c", controller: true };
 const ofGroup = { serviceAccountName: "copepod-group-demo", automountServiceAccountToken: false };
 const sessionPod = (spec: object = {}): KubeObject => pod(ofSession, { ...ofGroup, ...spec });
 
@@ -145,21 +154,44 @@ describe("the chart's policies on a real API server", { skip }, () => {
       pod({ "app.kubernetes.io/managed-by": "copepod-operator" }),
       pod({}, ofGroup),
     ];
+    const owned = pod({});
+    looks.push({ ...owned, metadata: { ...owned.metadata, ownerReferences: [owner] } });
     for (const each of looks) await refused(ada.create(pods, each), /only Copepod's operator makes/);
     const { metadata } = await ada.create(pods, pod({ "app.kubernetes.io/managed-by": "somebody" }));
     const at = { name: metadata.name ?? "", namespace };
     await refused(ada.mergePatch(pods, at, { metadata: { labels: ofSession } }), /only Copepod's operator makes/);
+    await refused(
+      ada.mergePatch(pods, at, { metadata: { ownerReferences: [owner] } }),
+      /only Copepod's operator makes/,
+    );
     await ada.mergePatch(pods, at, { metadata: { labels: { seen: "yes" } } });
   });
 
   it("let nobody else change a session's pod", async () => {
-    const { metadata } = await operator.create(pods, sessionPod());
+    const { spec, metadata: asMade } = sessionPod();
+    const annotations = { "copepod.dev/rules": "0123" };
+    const { metadata } = await operator.create(
+      pods,
+      object({ ...asMade, annotations, ownerReferences: [owner] }, { spec }),
+    );
     const at = { name: metadata.name ?? "", namespace };
-    const changed = { spec: { containers: [{ ...container, image: "evil" }] } };
-    await refused(ada.mergePatch(pods, at, changed), /Only Copepod's operator changes pods of sessions/);
-    const relabelled = { metadata: { labels: { "copepod.dev/session": "other-0123456789ab" } } };
-    await refused(ada.mergePatch(pods, at, relabelled), /only Copepod's operator makes/);
-    await operator.mergePatch(pods, at, { metadata: { annotations: { touched: "now" } } });
+    const changes: readonly object[] = [
+      { spec: { containers: [{ ...container, image: "evil" }] } },
+      { metadata: { labels: { "copepod.dev/session": "other-0123456789ab" } } },
+      { metadata: { labels: { "copepod.dev/more": "yes" } } },
+      ...Object.keys(ofSession).map((name) => ({ metadata: { labels: { [name]: null } } })),
+      { metadata: { labels: Object.fromEntries(Object.keys(ofSession).map((name) => [name, null])) } },
+      { metadata: { annotations: { "copepod.dev/rules": null } } },
+      { metadata: { annotations: { "copepod.dev/rules": "4567" } } },
+      { metadata: { ownerReferences: null } },
+      { metadata: { ownerReferences: [{ ...owner, uid: "d-e-f" }] } },
+    ];
+    const refusal = /Only Copepod's operator changes pods of sessions/;
+    for (const change of changes) await refused(ada.mergePatch(pods, at, change), refusal);
+    const debugging = { spec: { ephemeralContainers: [{ name: "look", image: "evil" }] } };
+    await refused(ada.mergePatch(pods, { ...at, subresource: "ephemeralcontainers" }, debugging), refusal);
+    await ada.mergePatch(pods, at, { metadata: { labels: { seen: "yes" }, annotations: { seen: "yes" } } });
+    await operator.mergePatch(pods, at, { metadata: { labels: { "copepod.dev/session": "other-0123456789ab" } } });
   });
 
   it("let the operator make nothing but restricted pods of sessions", async () => {
@@ -188,14 +220,47 @@ describe("the chart's policies on a real API server", { skip }, () => {
     await operator.create(pods, sessionPod({ containers, securityContext: byPod }));
   });
 
-  it("give tokens of a session's identity to nodes alone", async () => {
-    const make = (client: KubeClient, name: string) => client.create(accounts, token(name), { subresource: "token" });
-    await refused(make(ada, "copepod-group-demo"), /only for the pods of its sessions/);
-    await make(ada, "ordinary");
+  const make = (client: KubeClient, name: string, audience = "copepod-router") =>
+    client.create(accounts, token(name, audience), { subresource: "token" });
+
+  it("give tokens of a session's or channel's identity to nodes alone", async () => {
+    const refusal = /only for the pods of its sessions and channels/;
+    await admin.create(accounts, object({ name: "copepod-channel-chat", namespace }));
     const node = installed.as("system:node:one", "system:nodes");
-    // The node authorizer asks for a pod of the node: what matters is that the policy is not what refuses.
-    assert.doesNotMatch((await refusalOf(make(node, "copepod-group-demo"))) ?? "", /only for the pods of its sessions/);
-    await refused(make(admin, "copepod-group-demo"), /only for the pods of its sessions/);
+    for (const name of ["copepod-group-demo", "copepod-channel-chat"]) {
+      for (const client of [ada, admin]) await refused(make(client, name, "anything"), refusal);
+      // The node authorizer asks for a pod of the node: what matters is that the policy is not what refuses.
+      assert.doesNotMatch((await refusalOf(make(node, name))) ?? "", refusal);
+    }
+  });
+
+  it("let nobody take the name of a session's or channel's account", async () => {
+    for (const name of ["copepod-group-other", "copepod-channel-terminal"])
+      await refused(ada.create(accounts, object({ name, namespace })), /sessions and channels: take another name/);
+    await ada.create(accounts, object({ name: "somebody", namespace }));
+  });
+
+  it("let speak to the router as somebody only who may speak as them, not who may make all tokens and pods", async () => {
+    const volume = (audience: string) => ({
+      name: "token",
+      projected: { sources: [{ serviceAccountToken: { audience, path: "token" } }] },
+    });
+    const withToken = (audience: string) => pod({}, { volumes: [volume(audience)] });
+    for (const audience of ["copepod-router", "copepod-channel", "copepod-admin"]) {
+      await refused(make(mallory, "ordinary", audience), /may not speak as ordinary: ask for the verb "speak-as"/);
+      await refused(mallory.create(pods, withToken(audience)), /"speak-as" on serviceaccounts\/token ordinary/);
+    }
+    await make(mallory, "ordinary", "vault");
+    await mallory.create(pods, withToken("vault"));
+    const own = { apiGroups: [""], resources: ["serviceaccounts/token"], resourceNames: ["ordinary"] };
+    await installed.grant("speak-as-ordinary", {
+      namespace,
+      rules: [{ ...own, verbs: ["create", "speak-as"] }],
+      to: ["mallory", "frances"],
+    });
+    for (const client of [mallory, installed.as("frances")]) await make(client, "ordinary", "copepod-admin");
+    await mallory.create(pods, withToken("copepod-admin"));
+    await refused(make(mallory, "somebody", "copepod-admin"), /may not speak as somebody/);
   });
 
   it("let only the operator write the rules of a group's proxies", async () => {
@@ -204,6 +269,12 @@ describe("the chart's policies on a real API server", { skip }, () => {
     await operator.create(configMaps, rules({ "rules.json": "{}" }));
     const at = { name: "copepod-group-demo", namespace };
     await refused(ada.mergePatch(configMaps, at, { data: { more: "" } }), /change its Credentials instead/);
+    for (const change of [
+      { immutable: true },
+      { binaryData: { more: "" } },
+      { metadata: { ownerReferences: [owner] } },
+    ])
+      await refused(ada.mergePatch(configMaps, at, change), /change its Credentials instead/);
     await ada.mergePatch(configMaps, at, { metadata: { labels: { seen: "yes" } } });
     await ada.create(configMaps, object({ name: "ordinary", namespace }, { data: {} }));
   });
@@ -238,6 +309,13 @@ describe("the chart's policies on a real API server", { skip }, () => {
     const at = { name: metadata.name ?? "", namespace };
     await router.mergePatch(users, at, { spec: { displayName: "Ada" } });
     await refused(router.mergePatch(users, at, { spec: { roles: [{ role: "Owner" }] } }), /Nobody becomes Owner/);
+    const another = { spec: { identities: ["terminal:another"] } };
+    await refused(
+      router.mergePatch(users, at, another),
+      /Nobody changes the identities of an Owner or Admin from chat/,
+    );
+    const { metadata: member } = await ada.create(users, user({ role: "Member", group: "demo" }));
+    await router.mergePatch(users, { name: member.name ?? "", namespace }, another);
   });
 
   it("say nothing in other namespaces", async () => {
