@@ -26,7 +26,10 @@ const program = buildProgram({
     readConfig({ ...process.env, ...(home === undefined ? {} : { COPEPOD_HOME: home }) }, process.cwd()),
   // Imported when they are needed: `--help` shall not wait for them.
   connect: async (config) => (await import("./http/connect.ts")).connectAdmin(config),
-  openCluster: async (config, options) => (await import("./cluster/open-cluster.ts")).openCluster(config, options),
+  openCluster: async (config, options) => {
+    const { systemClock } = await import("@copepod/kube/clock");
+    return await (await import("./cluster/open-cluster.ts")).openCluster(config, { ...options, clock: systemClock });
+  },
   openSupervisor: async (options) => (await import("./supervisor/open-supervisor.ts")).openSupervisor(options),
   onSignal: (listener) => {
     const onPipeClosed = () => listener("SIGPIPE");

@@ -36,7 +36,8 @@ describe("the command line on a real API server", { skip: await controlPlaneGate
     assert.equal(status, 201, JSON.stringify(answer));
   }
 
-  const open = (): Promise<Cluster> => openCluster({ kubeconfigs: [plane.kubeconfig] }, { version: "1" });
+  const open = (): Promise<Cluster> =>
+    openCluster({ kubeconfigs: [plane.kubeconfig] }, { version: "1", clock: systemClock });
 
   async function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
     return await runCli(["--cluster", ...args], { ...options, cluster: await open() });

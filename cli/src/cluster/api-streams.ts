@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { CopepodError } from "@copepod/core/errors";
 import { Access, type Endpoint, type Identity } from "@copepod/kube/client/access";
 import { toApiError } from "@copepod/kube/client/status";
-import { systemClock } from "@copepod/kube/clock";
+import type { Clock } from "@copepod/kube/clock";
 import { Agent, buildConnector, type Dispatcher, ProxyAgent, request, WebSocket } from "undici";
 
 /** An answer that never ends may be silent for as long as it likes. */
@@ -17,8 +17,8 @@ export class ApiStreams {
   readonly #sockets = new Set<Socket>();
   #last: { readonly endpoint: Endpoint; readonly dispatcher: Dispatcher } | undefined;
 
-  constructor(identity: Identity) {
-    this.#access = new Access(identity, systemClock);
+  constructor(identity: Identity, clock: Clock) {
+    this.#access = new Access(identity, clock);
   }
 
   /**

@@ -10,10 +10,10 @@ import { parse } from "yaml";
 import type { Finding } from "../commands/finding.ts";
 import { textAt, valueAt } from "../output/value-at.ts";
 import { customResourceDefinitions, namespaces, policies, storageClasses } from "./kinds.ts";
-import { listObjects, look, resourceOf } from "./objects.ts";
+import { conditionOf, listObjects, look, resourceOf } from "./objects.ts";
 import type { Cluster } from "./open-cluster.ts";
+import { isReady, type Program, podsOf, whyNot } from "./program-pods.ts";
 import { describeRight, may, type Right } from "./rights.ts";
-import { conditionOf, isReady, type Program, podsOf, whyNot } from "./router-pod.ts";
 
 /** Looks at all that Copepod needs in a cluster, as far as the person may see it. */
 export async function checkCluster(cluster: Cluster): Promise<readonly Finding[]> {

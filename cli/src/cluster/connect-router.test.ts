@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { systemClock } from "@copepod/kube/clock";
 import { FakeApiServer } from "../testing/fake-api-server.ts";
 import { FakeRouter } from "../testing/fake-router.ts";
 import { type Ran, type RunOptions, runCli } from "../testing/run-cli.ts";
@@ -25,7 +26,14 @@ describe("a router in a cluster", () => {
     args: readonly string[],
     options: RunOptions & { readonly with?: ClusterOptions } = {},
   ): Promise<Ran> {
-    const cluster = await openCluster({ kubeconfigs: [api.kubeconfig] }, { version: "1", ...options.with });
+    const cluster = await openCluster(
+      { kubeconfigs: [api.kubeconfig] },
+      {
+        version: "1",
+        clock: systemClock,
+        ...options.with,
+      },
+    );
     return await runCli(["--cluster", ...args], { ...options, cluster });
   }
 

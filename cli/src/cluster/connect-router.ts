@@ -7,9 +7,11 @@ import { codeOf } from "@copepod/core/errors";
 import { backupPath, blobPaths } from "@copepod/core/files";
 import type { KubeClient } from "@copepod/kube/client/client";
 import type { AdminConnection } from "../context.ts";
+import { ExitError } from "../exit-codes.ts";
 import type { ApiStreams } from "./api-streams.ts";
+import { nameOf } from "./kinds.ts";
+import { isRunning, podsOf, whyNot } from "./program-pods.ts";
 import { missingRight, rightMissing } from "./rights.ts";
-import { findRouter } from "./router-pod.ts";
 import type { RouterToken } from "./router-token.ts";
 import { openTunnel } from "./tunnel.ts";
 import { createTunnelHttp } from "./tunnel-http.ts";
@@ -57,4 +59,20 @@ async function open({ client, streams, systemNamespace: namespace }: RouterLink)
     ]);
     throw right ? rightMissing("reach the router", right) : error;
   }
+}
+
+/** Name of the router's pod. @throws ExitError `notRunning` when it is not installed; `unavailable` when it does not run */
+async function findRouter(client: KubeClient, namespace: string): Promise<string> {
+  const [pod] = await podsOf(client, namespace, "router");
+  if (!pod) {
+    throw new ExitError("notRunning", "notRunning", {
+      message: `the namespace "${namespace}" has no router`,
+      cure: "Install it: `copepod install`. If it runs in another namespace, name that with `--system-namespace`.",
+    });
+  }
+  if (isRunning(pod)) return nameOf(pod);
+  throw new ExitError("failure", "unavailable", {
+    message: `the router is not running: ${whyNot(pod)}`,
+    cure: `\`copepod logs router\` shows its last words; \`kubectl -n ${namespace} describe pod ${nameOf(pod)}\` shows the rest.`,
+  });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { diagnose, type SessionFacts, staleLeaseMs } from "./diagnose.ts";
+import { diagnose, staleLeaseMs } from "./diagnose.ts";
+import type { SessionFacts } from "./facts.ts";
 
 const row = { phase: "Waking", epoch: 3, pending: 1, reason: undefined, open: undefined, dead: undefined };
 const session = { suspended: false, wanted: true, wantedEpoch: 3, phase: "Waking", epoch: 3, notReady: undefined };
@@ -31,25 +32,55 @@ describe("the first thing that is wrong with a session", () => {
   const cases: [string, Partial<SessionFacts>, RegExp][] = [
     [
       "it does not exist",
-      { row: undefined, session: undefined },
+      { row: undefined, session: "missing" },
       /^no session "helper-0123456789ab" is in .*"agents"$/,
     ],
     [
       "nobody knows whether it exists",
-      { row: undefined, session: undefined, routerTrouble: "no router" },
+      { row: undefined, session: "missing", routerTrouble: "no router" },
       /no session .* could not be asked: no router/,
     ],
     ["it is paused", { session: { ...session, suspended: true } }, /paused this session/],
     ["its group is paused", { group: { suspended: true, trouble: undefined } }, /paused its agent group/],
-    ["its group is gone", { group: undefined }, /agent group does not exist/],
+    ["its group is gone", { group: "missing" }, /agent group does not exist/],
     ["its group is not ready", { group: { suspended: false, trouble: "No volume." } }, /not ready: No volume/],
     ["the router is away", { routerTrouble: "not ready" }, /router could not be asked: not ready/],
-    ["it has no Session object", { session: undefined, pod: undefined }, /Session object does not exist/],
+    ["it has no Session object", { session: "missing", pod: "missing" }, /Session object does not exist/],
     ["no operator runs", { operator: { trouble: "no pod", leaseAgeMs: 1 } }, /operator does not run: no pod/],
     [
       "no operator leads",
       { operator: { trouble: undefined, leaseAgeMs: staleLeaseMs + 1 } },
       /no operator leads: .* 60 s ago/,
+    ],
+    [
+      "no operator has a Lease",
+      { operator: { trouble: undefined, leaseAgeMs: "missing" } },
+      /^no operator leads: it has no Lease$/,
+    ],
+    [
+      "the person may see neither it nor the router",
+      { row: undefined, session: "forbidden", routerTrouble: "no right" },
+      /^you may not look at its Session \(need get sessions\.copepod\.dev .*"agents"\), .* could not be asked: no right$/,
+    ],
+    [
+      "the person may not see it, and the router knows none",
+      { row: undefined, session: "forbidden" },
+      /^you may not look .* shows you none of that name$/,
+    ],
+    [
+      "the person sees only what the router knows",
+      { row: { ...row, reason: "The image is missing." }, session: "forbidden", group: "forbidden", pod: "forbidden" },
+      /^you may not look at its Session .*; to the router it is Waking \(The image is missing\.\)$/,
+    ],
+    [
+      "the router waits, perhaps for a group that may not be seen",
+      { session: { ...session, wanted: false }, group: "forbidden" },
+      /gives no reason; you may not look at its agent group \(need get agentgroups\.copepod\.dev in/,
+    ],
+    [
+      "it starts with a pod that may not be seen",
+      { pod: "forbidden" },
+      /^it is Waking, and .* pod \(need list pods in/,
     ],
     [
       "the router waits",
@@ -58,10 +89,10 @@ describe("the first thing that is wrong with a session", () => {
     ],
     ["its image is missing", notReady("ImageMissing"), /^Waking \(ImageMissing\): It says why/],
     ["it could not start, for a new reason", notReady("SomethingNew"), /SomethingNew/],
-    ["it has no pod yet", { pod: undefined }, /epoch 3\), and has no pod yet$/],
+    ["it has no pod yet", { pod: "missing" }, /epoch 3\), and has no pod yet$/],
     [
       "it has no pod, and nobody may see who leads",
-      { pod: undefined, operator: { trouble: undefined, leaseAgeMs: undefined } },
+      { pod: "missing", operator: { trouble: undefined, leaseAgeMs: "forbidden" } },
       /could not be seen/,
     ],
     ["its former pod ends", { pod: { ...pod, isEnding: true } }, /former pod .* still ending/],
@@ -107,7 +138,7 @@ describe("the first thing that is wrong with a session", () => {
 describe("a session with which nothing is wrong", () => {
   const asleep = { ...row, phase: "Asleep", pending: 0 };
   const cases: [string, Partial<SessionFacts>, RegExp][] = [
-    ["sleeps", { row: asleep, session: { ...session, wanted: false }, pod: undefined }, /it sleeps/],
+    ["sleeps", { row: asleep, session: { ...session, wanted: false }, pod: "missing" }, /it sleeps/],
     [
       "sleeps after a message that was given up",
       { row: { ...asleep, dead: "01A: expired" } },
@@ -115,6 +146,11 @@ describe("a session with which nothing is wrong", () => {
     ],
     ["takes its message in the next turn", {}, /next turn/],
     ["works", { row: { ...row, open: { state: "leased", attempt: 1, reason: undefined } } }, /has taken the message/],
+    [
+      "works in a pod that may not be seen",
+      { session: { ...session, phase: "Awake" }, group: "forbidden", pod: "forbidden" },
+      /next turn/,
+    ],
     ["has nothing to do yet", { row: { ...row, pending: 0 } }, /it is Waking, and nothing waits/],
   ];
   for (const [name, facts, what] of cases) {

@@ -1,62 +1,7 @@
-/** What was found of a session, from the router down to its containers. `undefined` = it is not there. */
-export interface SessionFacts {
-  readonly name: string;
-  readonly namespace: string;
-  /** Why the router could not be asked; undefined = it answered. */
-  readonly routerTrouble: string | undefined;
-  readonly row: RowFacts | undefined;
-  readonly session: ObjectFacts | undefined;
-  readonly group: { readonly suspended: boolean; readonly trouble: string | undefined } | undefined;
-  readonly operator: OperatorFacts;
-  readonly pod: PodFacts | undefined;
-}
-
-export interface RowFacts {
-  readonly phase: string;
-  readonly epoch: number;
-  readonly pending: number;
-  /** The router's sentence. */
-  readonly reason: string | undefined;
-  /** The newest message in without an end. */
-  readonly open: { readonly state: string; readonly attempt: number; readonly reason: string | undefined } | undefined;
-  /** Code and sentence of the newest message that was given up. */
-  readonly dead: string | undefined;
-}
-
-export interface ObjectFacts {
-  readonly suspended: boolean;
-  readonly wanted: boolean;
-  readonly wantedEpoch: number;
-  readonly phase: string;
-  readonly epoch: number;
-  /** The condition Ready, where it is False. */
-  readonly notReady: { readonly reason: string; readonly message: string } | undefined;
-}
-
-export interface OperatorFacts {
-  /** Why none of its pods is ready; undefined = one is, or it may not be seen. */
-  readonly trouble: string | undefined;
-  /** Milliseconds since its Lease was renewed; undefined = there is none, or it may not be seen. */
-  readonly leaseAgeMs: number | undefined;
-}
-
-export interface PodFacts {
-  readonly name: string;
-  readonly epoch: number | undefined;
-  readonly phase: string;
-  readonly isEnding: boolean;
-  /** Why it has no node. */
-  readonly unscheduled: string | undefined;
-  readonly containers: readonly ContainerFacts[];
-}
-
-export interface ContainerFacts {
-  readonly name: string;
-  readonly isReady: boolean;
-  readonly restarts: number;
-  /** In the words of the kubelet, such as `ImagePullBackOff: …`; undefined = it runs. */
-  readonly waiting: string | undefined;
-}
+import { apiGroup } from "@copepod/crds/definition";
+import type { SessionFacts } from "./facts.ts";
+import type { Seen } from "./objects.ts";
+import { describeRight, type Right } from "./rights.ts";
 
 /** The first thing that is wrong; or, when nothing is, how it stands. */
 export interface Diagnosis {
@@ -79,6 +24,9 @@ export function diagnose(facts: SessionFacts): Diagnosis {
 
 type Check = (facts: SessionFacts) => Diagnosis | undefined;
 
+const askForRight =
+  "Ask an administrator of the cluster for this right; `copepod doctor` lists what else you may not do.";
+
 const wrong = (what: string, cure: string): Diagnosis => ({ isWrong: true, what, cure });
 const fine = (what: string, cure?: string): Diagnosis => ({ isWrong: false, what, ...(cure && { cure }) });
 
@@ -92,12 +40,25 @@ const chain: readonly Check[] = [
   checkOperator,
   checkWanted,
   checkCondition,
+  checkPodThere,
   checkPod,
   checkContainers,
 ];
 
-function checkThere({ row, session, routerTrouble, name, namespace }: SessionFacts): Diagnosis | undefined {
-  if (row || session) return undefined;
+/** What is there and may be seen. */
+const seen = <T extends object>(found: Seen<T>): T | undefined => (typeof found === "string" ? undefined : found);
+
+const mayNot = (what: string, right: Right): string => `you may not look at ${what} (need ${describeRight(right)})`;
+const sessionUnseen = ({ namespace }: SessionFacts): string =>
+  mayNot("its Session", { verb: "get", group: apiGroup, resource: "sessions", namespace });
+
+function checkThere(facts: SessionFacts): Diagnosis | undefined {
+  const { row, session, routerTrouble, name, namespace } = facts;
+  if (row || seen(session)) return undefined;
+  if (session === "forbidden") {
+    const router = routerTrouble === undefined ? "shows you none of that name" : `could not be asked: ${routerTrouble}`;
+    return wrong(`${sessionUnseen(facts)}, and the router ${router}`, askForRight);
+  }
   const also = routerTrouble === undefined ? "" : `, and the router could not be asked: ${routerTrouble}`;
   return wrong(
     `no session "${name}" is in the namespace "${namespace}"${also}`,
@@ -106,21 +67,19 @@ function checkThere({ row, session, routerTrouble, name, namespace }: SessionFac
 }
 
 function checkSuspended({ session, group, name }: SessionFacts): Diagnosis | undefined {
-  if (session?.suspended) return wrong("people have paused this session", `\`copepod resume session ${name}\`.`);
-  return group?.suspended
+  if (seen(session)?.suspended) return wrong("people have paused this session", `\`copepod resume session ${name}\`.`);
+  return seen(group)?.suspended
     ? wrong("people have paused its agent group", "`copepod resume group <name>`, or `copepod resume`.")
     : undefined;
 }
 
 function checkGroup({ group }: SessionFacts): Diagnosis | undefined {
-  if (!group)
+  if (group === "missing")
     return wrong("its agent group does not exist", "Apply the AgentGroup; its files are kept where its volume is.");
-  return group.trouble === undefined
+  const trouble = seen(group)?.trouble;
+  return trouble === undefined
     ? undefined
-    : wrong(
-        `its agent group is not ready: ${group.trouble}`,
-        "Mend what the sentence names: `copepod get agentgroups`.",
-      );
+    : wrong(`its agent group is not ready: ${trouble}`, "Mend what the sentence names: `copepod get agentgroups`.");
 }
 
 function checkRouter({ routerTrouble }: SessionFacts): Diagnosis | undefined {
@@ -139,8 +98,13 @@ function checkWork({ row }: SessionFacts): Diagnosis | undefined {
       );
 }
 
-function checkObject({ row, session }: SessionFacts): Diagnosis | undefined {
-  return row && !session
+function checkObject(facts: SessionFacts): Diagnosis | undefined {
+  const { row, session } = facts;
+  if (session === "forbidden") {
+    const words = row?.reason === undefined ? "" : ` (${row.reason})`;
+    return wrong(`${sessionUnseen(facts)}; to the router it is ${row?.phase}${words}`, askForRight);
+  }
+  return session === "missing"
     ? wrong(
         "the router knows it, but its Session object does not exist",
         "The router makes it: `copepod logs router` says why it could not (rights, or the API server).",
@@ -151,7 +115,8 @@ function checkObject({ row, session }: SessionFacts): Diagnosis | undefined {
 function checkOperator({ operator: { trouble, leaseAgeMs } }: SessionFacts): Diagnosis | undefined {
   if (trouble !== undefined)
     return wrong(`the operator does not run: ${trouble}`, "`copepod logs operator` and `copepod doctor` say more.");
-  return leaseAgeMs !== undefined && leaseAgeMs > staleLeaseMs
+  if (leaseAgeMs === "missing") return wrong("no operator leads: it has no Lease", "`copepod logs operator` says why.");
+  return leaseAgeMs !== "forbidden" && leaseAgeMs > staleLeaseMs
     ? wrong(
         `no operator leads: its Lease was last renewed ${Math.round(leaseAgeMs / 1_000)} s ago`,
         "`copepod logs operator` says why it can't renew it; deleting its pod starts it anew.",
@@ -159,10 +124,12 @@ function checkOperator({ operator: { trouble, leaseAgeMs } }: SessionFacts): Dia
     : undefined;
 }
 
-function checkWanted({ row, session }: SessionFacts): Diagnosis | undefined {
-  if (!session || session.wanted || !row || row.pending === 0) return undefined;
+function checkWanted({ row, session, group, namespace }: SessionFacts): Diagnosis | undefined {
+  if (seen(session)?.wanted !== false || !row || row.pending === 0) return undefined;
+  const right = { verb: "get", group: apiGroup, resource: "agentgroups", namespace };
+  const doubt = group === "forbidden" ? `; ${mayNot("its agent group", right)}` : "";
   return wrong(
-    `a message waits, but the router does not ask for a pod: ${row.reason ?? "it gives no reason"}`,
+    `a message waits, but the router does not ask for a pod: ${row.reason ?? "it gives no reason"}${doubt}`,
     "A limit or a back-off ends by itself; a message whose time has not come waits for it.",
   );
 }
@@ -183,21 +150,30 @@ const cures: Readonly<Record<string, string>> = {
 };
 
 function checkCondition({ session }: SessionFacts): Diagnosis | undefined {
-  const { notReady, phase } = session ?? {};
+  const { notReady, phase } = seen(session) ?? {};
   if (!notReady || ["Asleep", "Starting", "Draining"].includes(notReady.reason)) return undefined;
   const cure = cures[notReady.reason] ?? "Mend what the sentence names; the router tries again by itself.";
   return wrong(`${phase} (${notReady.reason}): ${notReady.message}`, cure);
 }
 
-function checkPod({ session, pod, operator }: SessionFacts): Diagnosis | undefined {
+function checkPodThere({ session: found, pod, operator, namespace }: SessionFacts): Diagnosis | undefined {
+  const session = seen(found);
   if (!session?.wanted) return undefined;
-  if (!pod) {
-    const doubt = operator.leaseAgeMs === undefined ? "; whether an operator leads could not be seen" : "";
+  if (pod === "missing") {
+    const doubt = operator.leaseAgeMs === "forbidden" ? "; whether an operator leads could not be seen" : "";
     return wrong(
       `it should be awake (epoch ${session.wantedEpoch}), and has no pod yet${doubt}`,
       "That takes a second. If it stays so: `copepod logs operator`.",
     );
   }
+  if (pod !== "forbidden" || session.phase === "Awake") return undefined;
+  const unseen = mayNot("its pod", { verb: "list", resource: "pods", namespace });
+  return wrong(`it is ${session.phase}, and ${unseen}`, askForRight);
+}
+
+function checkPod(facts: SessionFacts): Diagnosis | undefined {
+  const [session, pod] = [seen(facts.session), seen(facts.pod)];
+  if (!session?.wanted || !pod) return undefined;
   if (pod.isEnding || (pod.epoch !== undefined && pod.epoch < session.wantedEpoch)) {
     return wrong(`its former pod ${pod.name} is still ending`, "It has a minute for that; then the next one is made.");
   }
@@ -215,7 +191,8 @@ function checkPod({ session, pod, operator }: SessionFacts): Diagnosis | undefin
       );
 }
 
-function checkContainers({ pod, name }: SessionFacts): Diagnosis | undefined {
+function checkContainers({ pod: found, name }: SessionFacts): Diagnosis | undefined {
+  const pod = seen(found);
   const stuck = pod?.containers.find(({ waiting }) => waiting !== undefined);
   if (stuck?.waiting !== undefined) {
     const isNew = /^(ContainerCreating|PodInitializing)/.test(stuck.waiting);
@@ -240,7 +217,7 @@ function checkContainers({ pod, name }: SessionFacts): Diagnosis | undefined {
 function atWork({ row, session }: SessionFacts): Diagnosis {
   const open = row?.open;
   if (!open || row.pending === 0)
-    return fine(`nothing is wrong: it is ${session?.phase ?? row?.phase ?? "there"}, and nothing waits`);
+    return fine(`nothing is wrong: it is ${seen(session)?.phase ?? row?.phase ?? "there"}, and nothing waits`);
   if (open.state === "leased") return fine("it is awake, and the agent has taken the message that waits");
   if (open.reason === undefined) return fine("it is awake, and a message waits for the agent's next turn");
   return wrong(

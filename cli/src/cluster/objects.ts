@@ -4,6 +4,7 @@ import type { KubeClient } from "@copepod/kube/client/client";
 import { isNotFound } from "@copepod/kube/errors";
 import type { KubeObject, ObjectName, Resource } from "@copepod/kube/object";
 import { ExitError } from "../exit-codes.ts";
+import { valueAt } from "../output/value-at.ts";
 import type { Cluster } from "./open-cluster.ts";
 
 export const resourceOf = ({ kind, plural }: Pick<Definition, "kind" | "plural">): Resource => ({
@@ -52,8 +53,11 @@ export async function getIfThere(
   }
 }
 
-/** What a call found: `forbidden` and `missing` are findings too. @throws whatever is no refusal of that kind */
-export async function look<T>(call: Promise<T>): Promise<T | "forbidden" | "missing"> {
+/** What was looked at; or that it is not there, or that the person may not see whether it is. */
+export type Seen<T> = T | "forbidden" | "missing";
+
+/** @throws whatever is no refusal of that kind */
+export async function look<T>(call: Promise<T>): Promise<Seen<T>> {
   try {
     return await call;
   } catch (error) {
@@ -61,6 +65,17 @@ export async function look<T>(call: Promise<T>): Promise<T | "forbidden" | "miss
     if (codeOf(error) === "forbidden") return "forbidden";
     throw error;
   }
+}
+
+interface Condition {
+  readonly status?: unknown;
+  readonly reason?: unknown;
+  readonly message?: unknown;
+}
+
+export function conditionOf(object: KubeObject, type: string): Condition | undefined {
+  const conditions = valueAt(object, ".status.conditions");
+  return Array.isArray(conditions) ? conditions.find((one) => valueAt(one, ".type") === type) : undefined;
 }
 
 const kindMissing = ({ plural }: Pick<Definition, "plural">): ExitError =>

@@ -2,7 +2,7 @@ import { CopepodError } from "@copepod/core/errors";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { kubeconfig, kubeconfigNamespace } from "@copepod/kube/client/kubeconfig";
-import { systemClock } from "@copepod/kube/clock";
+import type { Clock } from "@copepod/kube/clock";
 import type { ObjectName } from "@copepod/kube/object";
 import type { CliConfig } from "../config.ts";
 import type { AdminConnection } from "../context.ts";
@@ -15,6 +15,7 @@ import { requestedToken, tokenOfFile } from "./router-token.ts";
 export interface Cluster {
   readonly client: KubeClient;
   readonly streams: ApiStreams;
+  readonly clock: Clock;
   /** Of agents. */
   readonly namespace: string;
   readonly systemNamespace: string;
@@ -31,21 +32,22 @@ export const fieldManager = "copepod";
 /** @throws CopepodError `invalid` for a kubeconfig that leads nowhere */
 export async function openCluster(
   { kubeconfigs }: Pick<CliConfig, "kubeconfigs">,
-  options: ClusterOptions & { readonly version: string },
+  options: ClusterOptions & { readonly version: string; readonly clock: Clock },
 ): Promise<Cluster> {
   const files = options.kubeconfig === undefined ? kubeconfigs : ([options.kubeconfig] as const);
   const source = { files, ...(options.context && { context: options.context }) };
   const namespace = options.namespace ?? (await kubeconfigNamespace(source)) ?? defaultAgentsNamespace;
-  const { systemNamespace = defaultSystemNamespace, tokenFile, version } = options;
+  const { systemNamespace = defaultSystemNamespace, tokenFile, version, clock } = options;
   const identity = kubeconfig(source);
   const userAgent = `${fieldManager}/${version}`;
-  const client = createKubeClient({ identity, userAgent, clock: systemClock, random: Math.random });
-  const streams = new ApiStreams(identity);
+  const client = createKubeClient({ identity, userAgent, clock, random: Math.random });
+  const streams = new ApiStreams(identity, clock);
   const account = accountOf(options.serviceAccount ?? "copepod-admin", systemNamespace);
-  const token = tokenFile === undefined ? requestedToken(client, account, systemClock) : tokenOfFile(tokenFile);
+  const token = tokenFile === undefined ? requestedToken(client, account, clock) : tokenOfFile(tokenFile);
   return {
     client,
     streams,
+    clock,
     namespace,
     systemNamespace,
     helmFlags: [

@@ -6,27 +6,35 @@ import { sessionDefinition } from "@copepod/crds/session";
 import { leaseResource } from "@copepod/kube/lease/lease-record";
 import type { KubeObject } from "@copepod/kube/object";
 import { textAt, valueAt } from "../output/value-at.ts";
-import type { ContainerFacts, ObjectFacts, OperatorFacts, PodFacts, RowFacts, SessionFacts } from "./diagnose.ts";
+import type {
+  ContainerFacts,
+  GroupFacts,
+  ObjectFacts,
+  OperatorFacts,
+  PodFacts,
+  RowFacts,
+  SessionFacts,
+} from "./facts.ts";
 import { nameOf, pods } from "./kinds.ts";
-import { look, resourceOf } from "./objects.ts";
+import { conditionOf, look, resourceOf, type Seen } from "./objects.ts";
 import type { Cluster } from "./open-cluster.ts";
-import { conditionOf, isReady, podsOf, statuses, whyNot } from "./router-pod.ts";
+import { isReady, podsOf, statuses, whyNot } from "./program-pods.ts";
 
 const maxRows = 500;
 const openStates: readonly string[] = ["pending", "leased"];
 
-/** Looks at everything that stands between a session and its next turn. @throws ApiError `forbidden` for the Session itself */
+/** Looks at everything that stands between a session and its next turn, as far as the person may. */
 export async function gatherFacts(cluster: Cluster, name: string): Promise<SessionFacts> {
   const { client, namespace } = cluster;
   const asked = await askRouter(cluster, name).catch((error) => {
     if (!(error instanceof CopepodError)) throw error;
     return { routerTrouble: error.message, row: undefined };
   });
-  const found = await look(client.get(resourceOf(sessionDefinition), { namespace, name }));
-  const session = typeof found === "object" ? found : undefined;
-  const group = (session && textAt(session, ".spec.group")) ?? asked.row?.group ?? "";
+  const session = await look(client.get(resourceOf(sessionDefinition), { namespace, name }));
+  const group = textAt(session, ".spec.group") ?? asked.row?.group;
+  const unknownGroup: Seen<GroupFacts> = session === "forbidden" ? session : "missing";
   const [groupFacts, operator, pod] = await Promise.all([
-    groupOf(cluster, group),
+    group === undefined ? unknownGroup : groupOf(cluster, group),
     operatorOf(cluster),
     podOf(cluster, name),
   ]);
@@ -35,7 +43,7 @@ export async function gatherFacts(cluster: Cluster, name: string): Promise<Sessi
     namespace,
     routerTrouble: asked.routerTrouble,
     row: asked.row?.facts,
-    session: session && objectOf(session),
+    session: typeof session === "string" ? session : objectOf(session),
     group: groupFacts,
     operator,
     pod,
@@ -84,11 +92,9 @@ function objectOf(session: KubeObject): ObjectFacts {
   };
 }
 
-async function groupOf({ client, namespace }: Cluster, name: string): Promise<SessionFacts["group"]> {
-  const group = await look(client.get(resourceOf(agentGroupDefinition), { namespace, name: name || "none" }));
-  if (group === "missing") return undefined;
-  // What may not be seen counts as well.
-  if (group === "forbidden") return { suspended: false, trouble: undefined };
+async function groupOf({ client, namespace }: Cluster, name: string): Promise<Seen<GroupFacts>> {
+  const group = await look(client.get(resourceOf(agentGroupDefinition), { namespace, name }));
+  if (typeof group === "string") return group;
   const ready = conditionOf(group, "Ready");
   const isBad = ready?.status === "False" && ready.reason !== "Suspended";
   return {
@@ -97,23 +103,26 @@ async function groupOf({ client, namespace }: Cluster, name: string): Promise<Se
   };
 }
 
-async function operatorOf({ client, systemNamespace: namespace }: Cluster): Promise<OperatorFacts> {
-  const seen = await look(podsOf(client, namespace, "operator"));
-  const found = typeof seen === "string" ? undefined : seen;
+async function operatorOf({ client, clock, systemNamespace: namespace }: Cluster): Promise<OperatorFacts> {
+  const found = await look(podsOf(client, namespace, "operator"));
   const lease = await look(client.get(leaseResource, { namespace, name: operatorName }));
-  const renewedAt = typeof lease === "object" ? Date.parse(textAt(lease, ".spec.renewTime") ?? "") : Number.NaN;
-  const trouble = found?.some(isReady) === false ? troubleOf(found[0], namespace) : undefined;
-  return { trouble, leaseAgeMs: Number.isNaN(renewedAt) ? undefined : Math.max(0, Date.now() - renewedAt) };
+  const renewedAt = Date.parse(textAt(lease, ".spec.renewTime") ?? "");
+  const age = Number.isNaN(renewedAt) ? "missing" : Math.max(0, clock.now() - renewedAt);
+  const isBad = typeof found === "object" && !found.some(isReady);
+  return {
+    trouble: isBad ? troubleOf(found[0], namespace) : undefined,
+    leaseAgeMs: lease === "forbidden" ? lease : age,
+  };
 }
 
 const troubleOf = (pod: KubeObject | undefined, namespace: string): string =>
   pod ? whyNot(pod) : `the namespace "${namespace}" has no pod of it`;
 
-async function podOf({ client, namespace }: Cluster, session: string): Promise<PodFacts | undefined> {
+async function podOf({ client, namespace }: Cluster, session: string): Promise<Seen<PodFacts>> {
   const found = await look(client.page(pods, { namespace, labelSelector: `${labels.session}=${session}` }));
-  if (typeof found !== "object") return undefined;
+  if (typeof found === "string") return found;
   const [pod] = found.items.toSorted((one, other) => (epochOf(other) ?? 0) - (epochOf(one) ?? 0));
-  if (!pod) return undefined;
+  if (!pod) return "missing";
   const scheduled = conditionOf(pod, "PodScheduled");
   return {
     name: nameOf(pod),

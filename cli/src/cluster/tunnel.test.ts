@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { describe, it, type TestContext } from "node:test";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
+import { systemClock } from "@copepod/kube/clock";
 import { FakeApiServer } from "../testing/fake-api-server.ts";
 import { ApiStreams } from "./api-streams.ts";
 import { openTunnel } from "./tunnel.ts";
@@ -72,7 +73,7 @@ async function start(t: TestContext) {
     await new Promise((resolve) => server.close(resolve));
   };
   const api = await FakeApiServer.start(path);
-  const streams = new ApiStreams(kubeconfig({ files: [api.kubeconfig] }));
+  const streams = new ApiStreams(kubeconfig({ files: [api.kubeconfig] }), systemClock);
   t.after(async () => {
     await streams.close();
     await api[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import type { KubeObject } from "@copepod/kube/object";
 import { printable } from "../chat/render.ts";
 import { nameOf, pods } from "../cluster/kinds.ts";
 import type { Cluster } from "../cluster/open-cluster.ts";
-import { podsOf } from "../cluster/router-pod.ts";
+import { podsOf } from "../cluster/program-pods.ts";
 import { type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { textAt, valueAt } from "../output/value-at.ts";

@@ -25,6 +25,8 @@ export class FakeApiServer implements AsyncDisposable {
   refusals: Refusals = {};
   /** `undefined` = none is installed. */
   routerState: object | undefined = { running: {} };
+  /** By path; before everything else. */
+  objects: Readonly<Record<string, object | "forbidden">> = {};
   logBytes: readonly Buffer[] = [];
   /** Tokens that were asked for. */
   tokens = 0;
@@ -71,7 +73,10 @@ export class FakeApiServer implements AsyncDisposable {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? "/", "http://api");
     const reply = (status: number, body: object) => response.writeHead(status).end(JSON.stringify(body));
-    if (url.pathname === "/api/v1/namespaces/copepod/pods") reply(200, this.#pods());
+    const known = this.objects[url.pathname];
+    if (known === "forbidden") reply(403, { kind: "Status", message: "no", reason: "Forbidden" });
+    else if (known) reply(200, known);
+    else if (url.pathname === "/api/v1/namespaces/copepod/pods") reply(200, this.#pods());
     else if (url.pathname.endsWith("/token")) this.#token(reply);
     else if (url.pathname.endsWith("/selfsubjectaccessreviews")) {
       reply(201, { metadata: {}, status: { allowed: this.refusals.portforward !== true } });

@@ -1,9 +1,9 @@
 import type { KubeClient } from "@copepod/kube/client/client";
 import { ApiError } from "@copepod/kube/errors";
 import type { KubeObject } from "@copepod/kube/object";
-import { ExitError } from "../exit-codes.ts";
 import { valueAt } from "../output/value-at.ts";
 import { nameOf, pods } from "./kinds.ts";
+import { conditionOf } from "./objects.ts";
 import { rightMissing } from "./rights.ts";
 
 export type Program = "router" | "operator";
@@ -22,34 +22,7 @@ export async function podsOf(client: KubeClient, namespace: string, program: Pro
   }
 }
 
-/** Name of the router's pod. @throws ExitError `notRunning` when it is not installed; `unavailable` when it does not run */
-export async function findRouter(client: KubeClient, namespace: string): Promise<string> {
-  const [pod] = await podsOf(client, namespace, "router");
-  if (!pod) {
-    throw new ExitError("notRunning", "notRunning", {
-      message: `the namespace "${namespace}" has no router`,
-      cure: "Install it: `copepod install`. If it runs in another namespace, name that with `--system-namespace`.",
-    });
-  }
-  if (isRunning(pod)) return nameOf(pod);
-  throw new ExitError("failure", "unavailable", {
-    message: `the router is not running: ${whyNot(pod)}`,
-    cure: `\`copepod logs router\` shows its last words; \`kubectl -n ${namespace} describe pod ${nameOf(pod)}\` shows the rest.`,
-  });
-}
-
 export const isReady = (pod: KubeObject): boolean => conditionOf(pod, "Ready")?.status === "True";
-
-interface PodCondition {
-  readonly status?: unknown;
-  readonly reason?: unknown;
-  readonly message?: unknown;
-}
-
-export function conditionOf(object: KubeObject, type: string): PodCondition | undefined {
-  const conditions = valueAt(object, ".status.conditions");
-  return Array.isArray(conditions) ? conditions.find((one) => valueAt(one, ".type") === type) : undefined;
-}
 
 /** What keeps a pod from running, in the words of Kubernetes. */
 export function whyNot(pod: KubeObject): string {
@@ -65,7 +38,7 @@ export function statuses(pod: KubeObject): readonly unknown[] {
   return Array.isArray(list) ? list : [];
 }
 
-const isRunning = (pod: KubeObject): boolean =>
+export const isRunning = (pod: KubeObject): boolean =>
   statuses(pod).some((status) => valueAt(status, ".state.running") !== undefined);
 
 const rank = (pod: KubeObject): number => Number(isReady(pod)) * 2 + Number(isRunning(pod));
