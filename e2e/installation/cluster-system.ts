@@ -11,15 +11,15 @@ import { agentsNamespace, type Installation, patienceMs, type SeenPod, systemNam
 interface Parts {
   readonly installation: Installation;
   readonly forward: Forward;
-  readonly admin: AdminClient;
   readonly resources: readonly object[];
+  readonly token: string;
 }
 
 /** The admin API of the router in a cluster, as whoever the token belongs to. */
-export function adminThrough(forward: Forward, token: string): AdminClient {
+export function adminThrough(forward: Forward, token: () => string): AdminClient {
   return createClient(adminApi, {
     baseUrl: "",
-    token: () => token,
+    token,
     fetch: async (path, init) => {
       try {
         return await fetch((await forward.url()) + path, init);
@@ -35,30 +35,30 @@ export function adminThrough(forward: Forward, token: string): AdminClient {
 export class ClusterSystem implements StorySystem {
   readonly #parts: Parts;
   readonly #conversations: Conversations;
+  #token: string;
+  readonly admin: AdminClient;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
+    this.#token = parts.token;
+    this.admin = adminThrough(parts.forward, () => this.#token);
     const prefix = `${crypto.randomUUID().slice(0, 8)}-`;
-    this.#conversations = new Conversations({ admin: () => parts.admin, namespace: agentsNamespace, prefix });
+    this.#conversations = new Conversations({ admin: () => this.admin, namespace: agentsNamespace, prefix });
   }
 
   static async start(installation: Installation, resources: readonly object[]): Promise<ClusterSystem> {
     const documents = resources.map((resource) => ({ apiVersion: "copepod.dev/v1alpha1", ...resource }));
     await installation.apply(documents);
     const forward = installation.forwardAdmin();
-    const token = await installation.token("copepod-admin", systemNamespace);
-    const system = new ClusterSystem({
-      installation,
-      forward,
-      admin: adminThrough(forward, token),
-      resources: documents,
-    });
+    const token = await adminToken(installation);
+    const system = new ClusterSystem({ installation, forward, token, resources: documents });
     await system.#seen(documents);
     return system;
   }
 
-  get admin(): AdminClient {
-    return this.#parts.admin;
+  /** Those of a service account that was made anew are no longer good. */
+  async renewToken(): Promise<void> {
+    this.#token = await adminToken(this.#parts.installation);
   }
 
   async say(conversation: string, text: string): Promise<{ id: string; session: string }> {
@@ -149,3 +149,6 @@ export class ClusterSystem implements StorySystem {
     return [...(await installation.systemPods("router")), ...(await installation.systemPods("operator"))];
   }
 }
+
+const adminToken = async (installation: Installation): Promise<string> =>
+  await installation.token("copepod-admin", systemNamespace);

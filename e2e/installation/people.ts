@@ -15,7 +15,8 @@ export interface Person extends AsyncDisposable {
 export async function person(installation: Installation, name: string, group: string): Promise<Person> {
   await installation.apply([{ apiVersion: "v1", kind: "ServiceAccount", metadata: { name } }]);
   const forward = installation.forwardAdmin();
-  const admin = adminThrough(forward, await installation.token(name, agentsNamespace));
+  const token = await installation.token(name, agentsNamespace);
+  const admin = adminThrough(forward, () => token);
   return {
     talk: new Conversations({ admin: () => admin, namespace: agentsNamespace, prefix: "", group }),
     identity: `terminal:system:serviceaccount:${agentsNamespace}:${name}`,

@@ -83,6 +83,7 @@ export function tellUninstall(its: () => Installation): void {
     assert.match(await installation.ask("get", "pvc", `--namespace=${systemNamespace}`), /router/);
     await installation.upgrade({});
     await installation.systemReady();
+    await system.renewToken();
     assert.match(await system.ask("main", "still there?", patienceMs), /still there\?/);
   });
 }
@@ -94,8 +95,15 @@ async function revisionOf(installation: Installation): Promise<string> {
 
 /** Pods of sessions and how often their containers were started again. */
 async function sessionsLife(installation: Installation): Promise<string[]> {
-  return (await installation.sessionPods())
-    .filter(isReady)
+  const pods = await until(
+    "the sessions' pods are ready",
+    async () => {
+      const all = await installation.sessionPods();
+      return all.length > 0 && all.every(isReady) && all;
+    },
+    patienceMs,
+  );
+  return pods
     .map(({ metadata, status }) =>
       [metadata.uid, ...status.containerStatuses.map(({ restartCount }) => restartCount)].join(" "),
     )
