@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SessionRow } from "@copepod/core/admin-api";
 import { pino } from "pino";
-import { quietMs, settleMs } from "./status-plan.ts";
+import { quietMs, settleMs, waitingMs } from "./status-plan.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { SessionsWorld } from "./testing.ts";
 
@@ -11,10 +11,17 @@ class StatusWorld extends SessionsWorld {
   readonly ending = new AbortController();
   readonly writer: StatusWriter;
   readonly running: Promise<void>;
+  /** Of the queue. */
+  reads = 0;
 
   constructor(names: readonly string[] = ["s"]) {
     super();
-    const store = { session: async (session: string) => this.rows.get(session) };
+    const store = {
+      session: async (session: string) => {
+        this.reads += 1;
+        return this.rows.get(session);
+      },
+    };
     const { sessions, clock } = this;
     this.writer = new StatusWriter({ store, sessions, client: this, clock, log: pino({ level: "silent" }) });
     for (const name of names) {
@@ -68,16 +75,35 @@ describe("the status that people see", () => {
     await world.end();
   });
 
+  it("costs nothing more for the sake of the time, in wake after wake that is over soon", async () => {
+    const world = new StatusWorld();
+    const sleeps: number[] = [];
+    for (let wake = 0; wake < 30; wake++) {
+      world.change({ pending: 1, oldestPendingAt: world.clock.now(), phase: "Waking" });
+      await world.elapse(1_500);
+      world.change({ pending: 0, oldestPendingAt: undefined, phase: "Awake" });
+      await world.elapse(1_500);
+      world.writes();
+      world.change({ phase: "Asleep", lastActiveAt: world.clock.now() - 1_500 });
+      await world.elapse(7_000);
+      sleeps.push(world.writes());
+    }
+    assert.deepEqual(sleeps, Array(30).fill(0));
+    const lastActiveAt = world.cache.get("agents/s")?.shown.lastActiveAt ?? "";
+    assert.ok(world.clock.now() - Date.parse(lastActiveAt) < 2 * quietMs, `${lastActiveAt} is shown`);
+    await world.end();
+  });
+
   it("shows rows that wait, and that they are gone", async () => {
     const world = new StatusWorld();
     const shown = () => world.cache.get("agents/s")?.shown;
     world.change({ pending: 3, oldestPendingAt: world.clock.now() });
-    await world.elapse(settleMs + 500);
+    await world.elapse(waitingMs + settleMs + 500);
     assert.deepEqual([shown()?.pending, shown()?.oldestPendingAt], [3, "2030-01-01T00:00:00Z"]);
     world.change({ pending: 0, oldestPendingAt: undefined });
     await world.elapse(settleMs + 500);
     assert.deepEqual([shown()?.pending, shown()?.oldestPendingAt], [0, undefined]);
-    assert.equal(world.writes(), 2);
+    assert.equal(world.writes(), 3, "the first of them of the first activity");
     await world.end();
   });
 
@@ -88,22 +114,24 @@ describe("the status that people see", () => {
       world.change({ pending, oldestPendingAt });
       await world.elapse(1_000);
     }
-    assert.equal(world.writes(), 2);
+    assert.equal(world.writes(), 3, "at first, when they wait, and when a minute is over");
     world.change({ pending: 100, oldestPendingAt, reason: "Full." });
     await world.elapse(2 * settleMs + 500);
     assert.equal(world.writes(), 1);
     await world.end();
   });
 
-  it("is written ten times a second at most, whoever waits", async () => {
+  it("is written ten times a second at most, whoever waits, and the queue is not asked again and again", async () => {
     const names = Array.from({ length: 50 }, (_, at) => `s${at}`);
     const world = new StatusWorld(names);
-    for (const name of names) world.change({ pending: 1, oldestPendingAt: world.clock.now() }, name);
+    for (const name of names) world.change({ reason: "Full." }, name);
     await world.elapse(settleMs + 1_000);
     const first = world.writes();
     assert.ok(first <= 21, `${first} in a second, the burst with it`);
+    for (const name of names) world.change({ reason: "Full." }, name);
     await world.elapse(5_000);
     assert.equal(first + world.writes(), names.length);
+    assert.ok(world.reads <= 5 * names.length, `${world.reads} reads for ${names.length} sessions`);
     await world.end();
   });
 

@@ -1,14 +1,13 @@
 import { splitKey } from "@copepod/core/addresses";
 import type { KubeClient } from "@copepod/kube/client/client";
 import type { Clock } from "@copepod/kube/clock";
-import { mergePatchOf } from "@copepod/kube/controller/merge-patch";
 import { isConflict, isNotFound } from "@copepod/kube/errors";
 import { TokenBucket } from "@copepod/kube/token-bucket";
 import type { Logger } from "pino";
 import type { QueueStore } from "../../queue/queue-store.ts";
 import type { SessionObjects } from "./session-objects.ts";
 import { type SessionSeen, sessionResource } from "./session-seen.ts";
-import { type Look, lookAt, planStatus, settleMs } from "./status-plan.ts";
+import { type Plan, planStatus, quietMs, settleMs } from "./status-plan.ts";
 
 /** Of all sessions together. */
 const writeRate = { perSecond: 10, burst: 10 };
@@ -22,7 +21,9 @@ export interface StatusWriterParts {
 }
 
 interface Entry {
-  before: Look | undefined;
+  before: string | undefined;
+  /** When its token is there, monotonic ms: its place in the line of those who write, which it keeps until it has written. */
+  tokenAt: number | undefined;
   /** Of the next look, monotonic ms. */
   dueAt: number;
   cancel: () => void;
@@ -35,7 +36,7 @@ export class StatusWriter {
   readonly #parts: StatusWriterParts;
   readonly #bucket: TokenBucket;
   readonly #entries = new Map<string, Entry>();
-  /** Monotonic ms. */
+  /** Monotonic ms, the oldest first; those that still count. */
   readonly #writtenAt = new Map<string, number>();
   #running = false;
 
@@ -49,8 +50,12 @@ export class StatusWriter {
     const known = this.#entries.get(session);
     if (known) {
       known.touched = true;
-      if (known.dueAt - this.#parts.clock.monotonic() > settleMs) this.#next(session, known, settleMs);
-    } else if (this.#running) this.#next(session, { before: undefined, dueAt: 0, cancel: () => {}, touched: false }, 0);
+      const now = this.#parts.clock.monotonic();
+      if (known.dueAt - now > settleMs) this.#next(session, known, Math.max(settleMs, (known.tokenAt ?? now) - now));
+    } else if (this.#running) {
+      const entry = { before: undefined, tokenAt: undefined, dueAt: 0, cancel: () => {}, touched: false };
+      this.#next(session, entry, 0);
+    }
   }
 
   /** Writes until the signal aborts. */
@@ -83,45 +88,51 @@ export class StatusWriter {
     entry.touched = false;
     const row = await store.session(session);
     const seen = sessions.get(session);
-    if (!row || !seen) return this.#end(session);
-    const look = lookAt(row);
+    if (!row || !seen) return this.#end(session, entry);
     const writtenAt = this.#writtenAt.get(session);
     const sinceWriteMs = writtenAt === undefined ? undefined : clock.monotonic() - writtenAt;
-    const plan = planStatus({ look, before: entry.before, shown: seen.shown, sinceWriteMs });
-    entry.before = look;
-    switch (plan.kind) {
-      case "done":
-        if (!entry.touched) return this.#end(session);
-        return this.#next(session, entry, settleMs);
-      case "lookAgain":
-        return this.#next(session, entry, plan.inMs);
-      case "write":
-        return await this.#write(seen, entry, look);
-    }
+    const { shown } = seen;
+    const plan = planStatus({ row, before: entry.before, shown, sinceWriteMs, now: clock.now() });
+    entry.before = plan.state;
+    if (plan.patch) return await this.#write(seen, entry, plan);
+    this.#after(session, entry, plan);
   }
 
-  async #write({ session, uid, shown }: SessionSeen, entry: Entry, look: Look): Promise<void> {
-    const { client, clock } = this.#parts;
-    const waitMs = this.#bucket.take();
-    if (waitMs > 0) {
-      this.#bucket.giveBack();
-      return this.#next(session, entry, waitMs);
-    }
-    const status = mergePatchOf(shown, look.wanted);
+  async #write({ session, uid }: SessionSeen, entry: Entry, plan: Plan): Promise<void> {
+    const now = this.#parts.clock.monotonic();
+    entry.tokenAt ??= now + this.#bucket.take();
+    if (entry.tokenAt > now) return this.#next(session, entry, entry.tokenAt - now);
+    entry.tokenAt = undefined;
     const target = { ...splitKey(session), subresource: "status", uid };
     try {
-      if (status) await client.mergePatch(sessionResource, target, { status });
+      await this.#parts.client.mergePatch(sessionResource, target, { status: plan.patch });
     } catch (error) {
       // Gone, or made anew: the next touch looks at the one that is there then.
-      if (isNotFound(error) || isConflict(error)) return this.#end(session);
+      if (isNotFound(error) || isConflict(error)) return this.#end(session, entry);
       throw error;
     }
-    this.#writtenAt.set(session, clock.monotonic());
-    if (entry.touched) this.#next(session, entry, 0);
-    else this.#end(session);
+    this.#wrote(session);
+    this.#after(session, entry, plan);
   }
 
-  #end(session: string): void {
+  #wrote(session: string): void {
+    const now = this.#parts.clock.monotonic();
+    this.#writtenAt.delete(session);
+    this.#writtenAt.set(session, now);
+    for (const [other, at] of this.#writtenAt) {
+      if (now - at < quietMs) break;
+      this.#writtenAt.delete(other);
+    }
+  }
+
+  #after(session: string, entry: Entry, { againInMs }: Plan): void {
+    if (entry.touched) this.#next(session, entry, Math.min(settleMs, againInMs ?? settleMs));
+    else if (againInMs !== undefined) this.#next(session, entry, againInMs);
+    else this.#end(session, entry);
+  }
+
+  #end(session: string, entry: Entry): void {
+    if (entry.tokenAt !== undefined) this.#bucket.giveBack();
     this.#entries.delete(session);
   }
 }
