@@ -53,6 +53,22 @@ describe("the wish in a Session object", () => {
     assert.deepEqual(world.calls, [`patch ${key}`]);
   });
 
+  it("stands behind what the watch has told of later before the answer came", async () => {
+    const world = await start();
+    const { mergePatch } = world;
+    Object.assign(world, {
+      mergePatch: async (...args: Parameters<typeof mergePatch>) => {
+        const answer = await mergePatch(...args);
+        world.meddle(key, { status: { phase: "Waking", epoch: 2, podUid: "uid" } });
+        world.watch();
+        return answer;
+      },
+    });
+    await world.sessions.put(wish(true, 2));
+    assert.equal(world.sessions.get(key)?.observed.podUid, "uid");
+    assert.equal([...world.sessions.values()][0]?.observed.podUid, "uid");
+  });
+
   const races = [
     {
       what: "somebody else wrote",

@@ -49,10 +49,10 @@ export class SessionObjects {
   }
 
   *values(): IterableIterator<SessionSeen> {
-    for (const cache of this.#caches.values()) yield* cache.values();
+    for (const cache of this.#caches.values()) for (const seen of cache.values()) yield this.get(seen.session) ?? seen;
   }
 
-  /** Changes that are news: what the router has just written itself is none. */
+  /** All that the watches tell, and so also of what the router has written itself. */
   subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -86,7 +86,9 @@ export class SessionObjects {
 
   async #write(session: string, write: () => Promise<KubeObject>): Promise<void> {
     const seen = seenOf(await write());
-    if (this.#cacheOf(session)?.get(session)?.resourceVersion === seen.resourceVersion) return;
+    const known = this.#cacheOf(session)?.get(session);
+    // The watch was faster, and may know more by now.
+    if (known && hasReached(known, seen) && known.uid === seen.uid) return;
     this.#ahead.set(session, { seen, until: this.#clock.monotonic() + aheadMs });
   }
 
