@@ -1,3 +1,4 @@
+import { podGraceMs } from "@copepod/core/cluster";
 import { apiGroup } from "@copepod/crds/definition";
 import type { SessionFacts } from "./facts.ts";
 import type { Seen } from "./objects.ts";
@@ -134,8 +135,11 @@ function checkWanted({ row, session, group, namespace }: SessionFacts): Diagnosi
   );
 }
 
-/** Cures by the reason of the condition Ready. */
-const cures: Readonly<Record<string, string>> = {
+/** Cures by the reason of the condition Ready, null where nothing is wrong. `npm run check` compares them with the operator's. */
+const cures: Readonly<Record<string, string | null>> = {
+  Asleep: null,
+  Starting: null,
+  Draining: null,
   ImageMissing: "Load or push the image, or mend `agent.image` and the pull secrets. The router tries again by itself.",
   CrashLoop: "`copepod logs <session>` has its last words; `agent.image` or the settings of the group may be wrong.",
   ProviderUnknown: "Use a provider that the installation has an image for, or name one in `agent.image`.",
@@ -151,8 +155,9 @@ const cures: Readonly<Record<string, string>> = {
 
 function checkCondition({ session }: SessionFacts): Diagnosis | undefined {
   const { notReady, phase } = seen(session) ?? {};
-  if (!notReady || ["Asleep", "Starting", "Draining"].includes(notReady.reason)) return undefined;
-  const cure = cures[notReady.reason] ?? "Mend what the sentence names; the router tries again by itself.";
+  if (!notReady) return undefined;
+  const { [notReady.reason]: cure = "Mend what the sentence names; the router tries again by itself." } = cures;
+  if (cure === null) return undefined;
   return wrong(`${phase} (${notReady.reason}): ${notReady.message}`, cure);
 }
 
@@ -175,7 +180,10 @@ function checkPod(facts: SessionFacts): Diagnosis | undefined {
   const [session, pod] = [seen(facts.session), seen(facts.pod)];
   if (!session?.wanted || !pod) return undefined;
   if (pod.isEnding || (pod.epoch !== undefined && pod.epoch < session.wantedEpoch)) {
-    return wrong(`its former pod ${pod.name} is still ending`, "It has a minute for that; then the next one is made.");
+    return wrong(
+      `its former pod ${pod.name} is still ending`,
+      `It has ${podGraceMs / 1_000} seconds for that; then the next one is made.`,
+    );
   }
   if (pod.unscheduled !== undefined) {
     return wrong(
