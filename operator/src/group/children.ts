@@ -22,8 +22,7 @@ export interface Child {
 
 export type Step =
   | { readonly kind: "create"; readonly resource: Resource; readonly object: KubeObject }
-  | { readonly kind: "patch"; readonly resource: Resource; readonly read: KubeObject; readonly patch: Patch }
-  | { readonly kind: "delete"; readonly resource: Resource; readonly read: KubeObject };
+  | { readonly kind: "patch"; readonly resource: Resource; readonly read: KubeObject; readonly patch: Patch };
 
 /**
  * Looks in the cache, and where that has nothing asks the API server: what is not labelled as ours is in no cache, and of what
@@ -85,9 +84,6 @@ async function applyStep(step: Step, fence: LeaderParts["fence"], signal: AbortS
       return;
     case "patch":
       await fence.mergePatch(step.resource, step.read, step.patch, { signal });
-      return;
-    case "delete":
-      await fence.delete(step.resource, step.read, { signal });
       return;
   }
 }

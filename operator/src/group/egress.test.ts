@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type EgressWish, isMetadata, sessionPodLabels, sessionPolicySpec } from "./egress.ts";
+import { type EgressWish, isClosed, sessionPodLabels, sessionPolicySpec } from "./egress.ts";
 import { networkSettings } from "./network-settings.ts";
 
 const network = networkSettings.parse({});
@@ -49,6 +49,12 @@ describe("the network policy of an agent group's sessions", () => {
     assert.deepEqual(specOf({ network: settings }).egress[0]?.to.at(-1), { ipBlock: { cidr: "169.254.20.10/32" } });
   });
 
+  it("opens no tunnel of IPv4 through IPv6, whatever the settings deny", () => {
+    const settings = networkSettings.parse({ deniedCidrs: [] });
+    const tunnels = { to: [{ ipBlock: { cidr: "2000::/3", except: ["2001::/32", "2002::/16"] } }] };
+    assert.deepEqual(specOf({ network: settings }).egress[3], tunnels);
+  });
+
   it("opens no internet of a family that is denied as a whole", () => {
     const settings = networkSettings.parse({ deniedCidrs: ["0.0.0.0/0", "::/0"] });
     assert.equal(specOf({ network: settings }).egress.length, 2);
@@ -64,12 +70,13 @@ describe("the network policy of an agent group's sessions", () => {
     ["all of IPv6 but them", "fd00::/8", ["fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128"]],
     ["nothing for a metadata service alone", "169.254.169.254/32", undefined],
     ["nothing for one in IPv6", "fd00:ec2::254/128", undefined],
+    ["nothing for 6to4", "2002:a00::/24", undefined],
   ] as const) {
     it(`opens by network.allow ${name}`, () => {
       const rules = rulesOf({ allow: [{ cidr, ports: [] }] });
       const block = Array.isArray(expected) ? { cidr, except: expected } : expected;
       assert.deepEqual(rules, block === undefined ? [] : [{ to: [{ ipBlock: block }] }]);
-      assert.equal(isMetadata(cidr), block === undefined);
+      assert.equal(isClosed(cidr), block === undefined);
     });
   }
 

@@ -10,7 +10,10 @@ const metadataRanges = [
   ...["192.0.0.192/32", "fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128"],
 ];
 
-/** All that is public in IPv6 lies here; every form that holds an IPv4 address or a private one is outside. */
+/** Nothing opens these either: Teredo and 6to4 lead to whatever IPv4 address is written in one of theirs. */
+const closedRanges = [...metadataRanges, "2001::/32", "2002::/16"];
+
+/** All that is public in IPv6 lies here, and nothing private. */
 const internetRanges = ["0.0.0.0/0", "2000::/3"];
 
 /** Label that Kubernetes itself gives each namespace. */
@@ -61,8 +64,8 @@ export const sessionPodLabels = (group: string): Readonly<Record<string, string>
   [labels.group]: group,
 });
 
-/** Whether a range is that of a metadata service alone: a rule for it would allow nothing. */
-export const isMetadata = (cidr: string): boolean => metadataRanges.some((range) => isWithin(cidr, range));
+/** Whether nothing opens a range: a rule for it would allow nothing. */
+export const isClosed = (cidr: string): boolean => closedRanges.some((range) => isWithin(cidr, range));
 
 const tcp = (port: number): Port => ({ protocol: "TCP", port });
 
@@ -106,11 +109,11 @@ function upstreamPeers(upstream: PrivateUpstream, addresses: EgressWish["address
 }
 
 /**
- * The peer that stands for a range without the denied ones in it, and always without metadata services; none where nothing
- * would be left. The API server takes only exceptions that lie within.
+ * The peer that stands for a range without the denied ones in it, and always without those that nothing opens; none where
+ * nothing would be left. The API server takes only exceptions that lie within.
  */
 function blockOf(cidr: string | undefined, denied: readonly string[] = []): object[] {
-  const closed = [...denied, ...metadataRanges];
+  const closed = [...denied, ...closedRanges];
   if (cidr === undefined || closed.some((range) => isWithin(cidr, range))) return [];
   const inside = [...new Set(closed)].filter(
     (range) => isVersion6(range) === isVersion6(cidr) && isWithin(range, cidr),

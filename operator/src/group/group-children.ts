@@ -12,6 +12,8 @@ export interface GroupWish {
 }
 
 interface WantedChild {
+  /** Where it is looked for first. */
+  readonly cache: "networkPolicies" | "serviceAccounts" | "configMaps";
   readonly resource: Resource;
   readonly wanted: KubeObject;
   readonly isOwn: (object: HasMetadata) => boolean;
@@ -30,12 +32,19 @@ export function groupChildren(group: HasMetadata, { egress, rules }: GroupWish):
   const isOwn = (object: HasMetadata) => isControlledBy(object, group);
   return [
     {
+      cache: "networkPolicies",
       resource: networkPolicies,
       wanted: { metadata: marks, spec: sessionPolicySpec(sessionPodLabels(name), egress) },
       isOwn: isPolicyOf(name),
     },
-    { resource: serviceAccounts, wanted: { metadata: owned, automountServiceAccountToken: false }, isOwn },
     {
+      cache: "serviceAccounts",
+      resource: serviceAccounts,
+      wanted: { metadata: owned, automountServiceAccountToken: false },
+      isOwn,
+    },
+    {
+      cache: "configMaps",
       resource: configMaps,
       wanted: {
         metadata: { ...owned, annotations: { [annotations.rules]: hashOf(text) } },

@@ -1,6 +1,7 @@
 import { groupObjectName, labels } from "@copepod/core/cluster";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
+import { isNotFound } from "@copepod/kube/errors";
 import { keyOf, parseKey } from "@copepod/kube/object";
 import type { LeaderParts } from "../parts.ts";
 import { agentGroups, networkPolicies } from "../resources.ts";
@@ -82,10 +83,8 @@ class Groups {
   async #find(group: Live, wish: Parameters<typeof groupChildren>[1], signal: AbortSignal): Promise<Child[]> {
     const { namespace, name } = group.resource.metadata;
     const place = { namespace, name: groupObjectName(name) };
-    const { caches } = this.#parts;
-    const cachesOf = [caches.networkPolicies, caches.serviceAccounts, caches.configMaps];
-    const finding = groupChildren(group, wish).map(async ({ resource, wanted, isOwn }, at) => {
-      const cached = cachesOf[at]?.get(keyOf(place));
+    const finding = groupChildren(group, wish).map(async ({ cache, resource, wanted, isOwn }) => {
+      const cached = this.#parts.caches[cache].get(keyOf(place));
       return { resource, wanted, found: await findChild(this.#parts, resource, { cached, place, isOwn, signal }) };
     });
     return await Promise.all(finding);
@@ -106,7 +105,19 @@ class Groups {
     await this.#volumes.orphan(volumePlace(namespace, name), signal);
     const policy = this.#parts.caches.networkPolicies.get(keyOf({ namespace, name: groupObjectName(name) }));
     if (!policy || !isPolicyOf(name)(policy) || this.#hasPods(key)) return;
+    // One made anew in this moment may have a pod that is safe only because of this policy.
+    if (await this.#isThere({ namespace, name }, signal)) return;
     await this.#parts.fence.delete(networkPolicies, policy, { signal });
+  }
+
+  async #isThere(place: { readonly namespace: string; readonly name: string }, signal: AbortSignal): Promise<boolean> {
+    return await this.#parts.client.get(agentGroups, place, { signal }).then(
+      () => true,
+      (error: unknown) => {
+        if (isNotFound(error)) return false;
+        throw error;
+      },
+    );
   }
 
   #hasPods(key: string): boolean {

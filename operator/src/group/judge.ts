@@ -1,7 +1,7 @@
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import type { RenderedRules } from "@copepod/crds/proxy-rules";
 import type { Seen } from "../seen.ts";
-import { isMetadata } from "./egress.ts";
+import { isClosed } from "./egress.ts";
 import { conditionOf, summary, type Verdict } from "./status.ts";
 
 export interface GroupView {
@@ -108,8 +108,8 @@ function judgeEgress({ spec, foreignPolicies }: GroupView): Verdict {
     const names = foreignPolicies.join(", ");
     return said("False", "ForeignPolicy", `Policies add up, and ${names} opens egress of the group's pods; narrow it.`);
   }
-  const closed = spec.network.allow.filter(({ cidr }) => isMetadata(cidr)).map(({ cidr }) => cidr);
-  const more = closed.length > 0 ? ` ${closed.join(", ")} stays closed: a metadata service.` : "";
+  const closed = spec.network.allow.filter(({ cidr }) => isClosed(cidr)).map(({ cidr }) => cidr);
+  const more = closed.length > 0 ? ` ${closed.join(", ")} stays closed: a metadata service, or a tunnel of IPv4.` : "";
   return said("True", "Restricted", `A network policy closes the cluster; the network plug-in must enforce it.${more}`);
 }
 

@@ -10,10 +10,10 @@ const hourMs = 3_600_000;
 const ago = (ms: number) => new Date(now - ms).toISOString();
 const see = seeAs(sessions, sessionSchema);
 
-const session = (name: string, status: object, { wanted = false, age = 0 } = {}) =>
+const session = (name: string, status: object, { wanted = false, age = 0, suspended = false } = {}) =>
   see({
     metadata: { name, namespace: "agents", creationTimestamp: ago(age) },
-    spec: { group: "a", key: { kind: "Conversation", conversation: name }, wake: { wanted, epoch: 1 } },
+    spec: { group: "a", key: { kind: "Conversation", conversation: name }, wake: { wanted, epoch: 1 }, suspended },
     status,
   });
 const plan = (...all: readonly ReturnType<typeof session>[]) => {
@@ -27,7 +27,8 @@ describe("the retention of Sessions", () => {
 
   for (const [name, status, more] of [
     ["is awake", { ...old, phase: "Awake" }, {}],
-    ["failed", { ...old, phase: "Failed" }, {}],
+    ["is being tried again after a failure", { ...old, phase: "Failed" }, { wanted: true }],
+    ["somebody suspended, which the Session alone says", old, { suspended: true }],
     ["has something to do", { ...old, pending: 1 }, {}],
     ["is to wake", old, { wanted: true }],
     ["was active", { ...old, lastActiveAt: ago(23 * hourMs) }, {}],
@@ -35,6 +36,10 @@ describe("the retention of Sessions", () => {
   ] as const) {
     it(`keeps one that ${name}`, () => assert.deepEqual(plan(session("s", status, more)).due, []));
   }
+
+  it("lets go of one that failed, and that nobody wrote to again", () => {
+    assert.deepEqual(plan(session("s", { ...old, phase: "Failed" })).due, ["s"]);
+  });
 
   it("goes by the age of one that was never active", () => {
     assert.deepEqual(plan(session("s", {}, { age: 25 * hourMs })).due, ["s"]);

@@ -55,10 +55,14 @@ export function planRetention(
   return { due: due.slice(0, removedPerRound), nextMs: Math.max(next, shortestRoundMs) };
 }
 
-/** UTC ms of the last sign of life of a session that sleeps with nothing to do; undefined for another. */
+/**
+ * UTC ms of the last sign of life of a session that has no pod and nothing to do; undefined for another, and for one that is
+ * suspended, which no row remembers.
+ */
 function asleepSince({ resource, status, metadata }: Seen<Session>): number | undefined {
   const { phase = "Asleep", pending = 0, lastActiveAt = metadata.creationTimestamp } = status;
-  const sleeps = phase === "Asleep" && pending === 0 && resource?.spec.wake.wanted === false;
+  const hasPod = phase !== "Asleep" && phase !== "Failed";
+  const sleeps = !hasPod && pending === 0 && resource?.spec.wake.wanted === false && !resource.spec.suspended;
   const since = Date.parse(String(lastActiveAt));
   return sleeps && metadata.deletionTimestamp === undefined && !Number.isNaN(since) ? since : undefined;
 }
