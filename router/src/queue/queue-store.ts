@@ -261,7 +261,7 @@ export interface QueueStore extends AsyncDisposable {
    * drained. @returns these
    */
   setPaused(paused: Paused): Promise<readonly string[]>;
-  /** The pod can't start: unwanted until `retryAt`, with a reason. Tells the conversations with open rows, once per row of failures. */
+  /** The pod can't start: unwanted until `retryAt`, with a reason. Tells the conversations with open rows when the reason is news. */
   startFailed(session: string, epoch: number, reason: string): Promise<{ readonly retryAt: number } & Written>;
   /** Unwanted, if idle: nothing pending, nothing leased, nothing due within `graceMs`, last active before `activeBefore`. */
   sleepIfIdle(session: string, activeBefore: number, graceMs: number): Promise<boolean>;

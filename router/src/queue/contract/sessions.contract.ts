@@ -169,7 +169,7 @@ function admissionContract(open: OpenQueue): void {
 
   describe("a start that fails", () => {
     it(
-      "makes the session wait for the retry, is told once, and is over with a hello",
+      "makes the session wait for the retry, is told once for each reason, and is over with a hello",
       onQueue(async (world) => {
         await world.say("a");
         const first = await world.store.startFailed("default/one", 1, "No room.");
@@ -192,6 +192,13 @@ function admissionContract(open: OpenQueue): void {
         ]);
 
         world.clock.pass(second.retryAt - world.clock.now());
+        await world.store.admit("default/group", 10);
+        const third = await world.store.startFailed("default/one", 3, "No such image.");
+        assert.deepEqual((await world.heard()).slice(1), [
+          "system: The agent could not be started, so your message waits. No such image.",
+        ]);
+
+        world.clock.pass(third.retryAt - world.clock.now());
         await world.store.admit("default/group", 10);
         assert.deepEqual(textsOf(await world.take(await world.runner())), ["a", "b"]);
         assert.equal((await world.store.listSessions("default", 1))[0]?.phase, "Awake");

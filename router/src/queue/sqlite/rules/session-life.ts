@@ -98,7 +98,7 @@ export function startFailed(
   recordAudit(tx, { actor: queueActor, action: "startFailed", subject: key, detail: reason });
   if (hasAskers(tx, key)) waitInLine(tx, session);
   const told = { key: `startFailed/${key}/${epoch}`, text: sentences.startFailed(reason) };
-  if (session.failures === 0) tellAskers(tx, key, told);
+  if (session.failures === 0 || session.reason !== reason) tellAskers(tx, key, told);
   return { retryAt, ...tx.written() };
 }
 
