@@ -52,7 +52,7 @@ describe("a program in its image: another user, no network, nothing to write but
   before(async () => {
     place = await mkdtempDisposable(join(tmpdir(), "copepod-boot-"));
     builder = new Builder({
-      root: resolve(import.meta.dirname, ".."),
+      repository: resolve(import.meta.dirname, ".."),
       cache: cacheFolder(env, homedir()),
       harnesses: defaultHarnessesDir(env, homedir()),
       ...{ registry: "localhost", version: "0.0.0", unlocked: true, env, say: () => {}, signal: ending.signal },

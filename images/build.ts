@@ -14,8 +14,8 @@ import { programRecipe } from "./parts/programs.ts";
 import { lockOf, type RootName, rootNames, rootRecipe } from "./parts/roots.ts";
 
 export interface BuildOptions {
-  /** Of the repository. */
-  readonly root: string;
+  /** Folder of the repository. */
+  readonly repository: string;
   /** Keeps what was downloaded and made. */
   readonly cache: string;
   /** Host, and perhaps a path, with which images are named. */
@@ -74,7 +74,7 @@ export class Builder {
   constructor(options: BuildOptions) {
     this.#options = options;
     this.#store = new LayerStore(join(options.cache, "layers"), sourceHash());
-    this.#debian = new Debian({ cache: join(options.cache, "debian"), signal: options.signal });
+    this.#debian = new Debian({ cache: join(options.cache, "debian"), env: options.env, signal: options.signal });
     this.#architecture = architectures[process.arch] ?? process.arch;
   }
 
@@ -120,7 +120,7 @@ export class Builder {
   /** What changes most often comes last, so that what is below stays the same. */
   async #recipesOf(name: ImageName): Promise<Recipe[]> {
     const { root, harness, program } = plans[name];
-    const { root: repository, version } = this.#options;
+    const { repository, version } = this.#options;
     const recipes = [
       this.#recipe(`root ${root}`, async () => await this.#rootRecipe(root)),
       this.#recipe("node", nodeRecipe),
@@ -184,6 +184,6 @@ export class Builder {
   }
 
   #lockFile(name: RootName): string {
-    return join(this.#options.root, "images", "locks", `${name}-${this.#architecture}.lock`);
+    return join(this.#options.repository, "images", "locks", `${name}-${this.#architecture}.lock`);
   }
 }

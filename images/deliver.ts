@@ -6,19 +6,24 @@ import { CopepodError } from "@copepod/core/errors";
 import type { Built } from "./build.ts";
 
 export interface DeliverOptions {
-  /** Of the repository. */
-  readonly root: string;
+  /** Folder of the repository. */
+  readonly repository: string;
   readonly env: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /** Gives an image to a cluster of `npm run cluster`. */
-export async function load(built: Built, cluster: string | undefined, { root, env, signal }: DeliverOptions) {
+export async function load(built: Built, cluster: string | undefined, { repository, env, signal }: DeliverOptions) {
   const name = cluster === undefined ? [] : ["--name", cluster];
-  const args = [join(root, "e2e/cluster/main.ts"), "load", built.archive, ...name];
+  const args = [join(repository, "e2e/cluster/main.ts"), "load", built.archive, ...name];
   // It tells a person itself what it does and what failed.
-  const child = spawn(process.execPath, args, { cwd: root, env, signal, stdio: ["ignore", "inherit", "inherit"] });
+  const child = spawn(process.execPath, args, {
+    cwd: repository,
+    env,
+    signal,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   const [code] = await once(child, "exit");
   if (code !== 0) throw new CopepodError("unavailable", `${built.name} was not loaded`);
 }

@@ -15,12 +15,12 @@ import { help, type Invocation, parseInvocation, type Settings, UsageError } fro
 const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const;
 
 const { env } = process;
-const root = resolve(import.meta.dirname, "..");
+const repository = resolve(import.meta.dirname, "..");
 // npm runs scripts in the repository's root, wherever it was called.
 const cwd = env.INIT_CWD ?? process.cwd();
 const interruption = new AbortController();
 const deliver: DeliverOptions = {
-  ...{ root, env, signal: interruption.signal },
+  ...{ repository, env, signal: interruption.signal },
   say: (line) => process.stderr.write(`${line}\n`),
 };
 
@@ -55,7 +55,7 @@ async function run(invocation: Invocation): Promise<void> {
 
 function makeBuilder({ registry, unlocked }: Settings): Builder {
   const manifest = z.object({ version: z.string() });
-  const { version } = manifest.parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
+  const { version } = manifest.parse(JSON.parse(readFileSync(join(repository, "package.json"), "utf8")));
   const cache = cacheFolder(env, homedir());
   const harnesses = defaultHarnessesDir(env, homedir());
   return new Builder({ ...deliver, cache, registry, version, unlocked, harnesses });

@@ -54,16 +54,19 @@ export function parseUris(output: string): Locked[] {
 export interface DebianOptions {
   /** Keeps package files and apt's lists. */
   readonly cache: string;
+  readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
 }
 
 /** Debian's packages from where this machine gets them, by apt with lists of its own: nothing is installed, root not needed. */
 export class Debian {
   readonly #cache: string;
+  readonly #env: NodeJS.ProcessEnv;
   readonly #signal: AbortSignal;
 
-  constructor({ cache, signal }: DebianOptions) {
+  constructor({ cache, env, signal }: DebianOptions) {
     this.#cache = cache;
+    this.#env = env;
     this.#signal = signal;
   }
 
@@ -169,7 +172,7 @@ export class Debian {
       cwd,
       signal: this.#signal,
       maxBuffer: 1 << 26,
-      env: { ...process.env, LC_ALL: "C.UTF-8" },
+      env: { ...this.#env, LC_ALL: "C.UTF-8" },
     };
     const { stdout } = await promisify(execFile)(command, args, options);
     return stdout;
