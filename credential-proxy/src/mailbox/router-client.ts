@@ -5,11 +5,13 @@ import {
   type RequestOptions,
   request as startRequest,
 } from "node:http";
+import { Socket } from "node:net";
 import { pipeline, type Readable } from "node:stream";
 import { urlToHttpOptions } from "node:url";
 import { CopepodError } from "@copepod/core/errors";
 import { longPollMs } from "@copepod/core/limits";
 import type { RouterAddress } from "@copepod/core/router-address";
+import { dial } from "./dial.ts";
 import type { TokenSource } from "./token.ts";
 
 /** An answer to a long poll may be this late before the router counts as gone. */
@@ -46,8 +48,8 @@ export interface RouterClientDeps {
 
 /** With Node's own client, which is there anyway: that of undici would take 6 MB more in each session. */
 export function createRouterClient({ address, token, connections, onAnswer }: RouterClientDeps): RouterClient {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const place = placeOf(address);
+  const agent = agentFor(place, connections);
   return {
     async send(request) {
       const authorization = `Bearer ${await token()}`;
@@ -80,6 +82,20 @@ function exchange(
   if (typeof body === "string") sending.end(body);
   else pipeline(body, sending, () => undefined);
   return answered.promise;
+}
+
+/** A Unix socket loses no packet. */
+function agentFor({ hostname, port }: Place, maxSockets: number): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets });
+  if (!hostname) return agent;
+  agent.createConnection = (_options, done) => {
+    dial({ host: hostname, port: Number(port), noDelay: true, keepAlive: true }).then(
+      (socket) => done?.(null, socket),
+      (error: Error) => done?.(error, new Socket()),
+    );
+    return undefined;
+  };
+  return agent;
 }
 
 type Place = Pick<RequestOptions, "socketPath" | "hostname" | "port">;
