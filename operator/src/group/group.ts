@@ -21,9 +21,11 @@ import { conflictCheckMs, earliest, StatusWriter } from "./status-writer.ts";
 export function makeGroupController(parts: LeaderParts, lookup: Lookup): Controller {
   const { caches, clock, random, log, observerOf } = parts;
   const name = "agentgroup";
-  const groups = new Groups(parts, lookup);
+  const hosts = new Hosts(lookup, clock);
+  const groups = new Groups(parts, hosts);
   return new Controller({
-    ...{ name, clock, random, log, sources: groupSources(caches), observer: observerOf(name) },
+    ...{ name, clock, random, log, observer: observerOf(name) },
+    sources: [...groupSources(caches), hosts.source],
     reconcile: (key, signal) => groups.reconcile(key, signal),
   });
 }
@@ -36,10 +38,10 @@ class Groups {
   readonly #hosts: Hosts;
   readonly #status: StatusWriter;
 
-  constructor(parts: LeaderParts, lookup: Lookup) {
+  constructor(parts: LeaderParts, hosts: Hosts) {
     this.#parts = parts;
     this.#volumes = new Volumes(parts);
-    this.#hosts = new Hosts(lookup, parts.clock);
+    this.#hosts = hosts;
     this.#status = new StatusWriter(parts, agentGroups);
   }
 
@@ -55,7 +57,7 @@ class Groups {
   async #keep(group: Live, key: string, signal: AbortSignal): Promise<ReconcileResult | undefined> {
     const named = gatherNamed(group.resource, this.#parts);
     const hosts = named.upstreams.flatMap((upstream) => (upstream.kind === "name" ? [upstream.host] : []));
-    const addresses = await this.#hosts.addressesOf(hosts, signal);
+    const { addresses, unresolved } = this.#hosts.addressesOf(key, hosts);
     const { network, router, mountPolicy } = this.#parts.settings;
     const { spec, metadata } = group.resource;
     const egress = { network, router, allow: spec.network.allow, upstreams: named.upstreams, addresses };
@@ -65,8 +67,7 @@ class Groups {
     const namesThatAre = (kind: Found["kind"]) => children.filter(({ found }) => found.kind === kind).map(nameOf);
     const foreign = namesThatAre("foreign");
     const verdicts = judgeGroup({
-      ...{ spec, foreign, old: namesThatAre("old"), volume: volume.verdict, ...named },
-      unresolved: hosts.filter((host) => !addresses.has(host)),
+      ...{ spec, foreign, old: namesThatAre("old"), volume: volume.verdict, unresolved, ...named },
       refusedMounts: judgeMounts(mountPolicy, metadata.namespace, spec.mounts),
       foreignPolicies: findForeignPolicies(group.resource, this.#parts),
     });
@@ -102,6 +103,7 @@ class Groups {
   async #bury(key: string, signal: AbortSignal): Promise<undefined> {
     const { namespace = "", name } = parseKey(key);
     this.#status.forget(key);
+    this.#hosts.forget(key);
     await this.#volumes.orphan(volumePlace(namespace, name), signal);
     const policy = this.#parts.caches.networkPolicies.get(keyOf({ namespace, name: groupObjectName(name) }));
     if (!policy || !isPolicyOf(name)(policy) || this.#hasPods(key)) return;
