@@ -10,7 +10,7 @@ import type { ListMessages, QueueStore } from "../queue/queue-store.ts";
 import type { ResourceStore } from "../resources/resource-store.ts";
 import { credentialProblems } from "../sessions/proxy-rules.ts";
 import type { WishWriter } from "../sessions/wish-writer.ts";
-import { nameFor, ownOf } from "./own.ts";
+import { nameFor, prefixOf } from "./own.ts";
 import { nameOf, type Person } from "./person.ts";
 import { Rights } from "./rights.ts";
 import { createTerminalHandlers, type TerminalDeps } from "./terminal.ts";
@@ -107,9 +107,9 @@ function detailsFor({ resources, health, rights }: Seen, person: Person, namespa
 async function listSessions(seen: Seen, person: Person, { namespace, limit }: { namespace: string; limit: number }) {
   const { store, rights } = seen;
   rights.requireFollowed(namespace);
-  const rows = await store.listSessions(namespace, limit);
-  const shown = rights.mayAdminister(person, namespace) ? rows : await ownOf(store, person, rows);
-  return await Promise.all(shown.map((row) => withTerminal(seen, person, row)));
+  const own = rights.mayAdminister(person, namespace) ? undefined : prefixOf(person);
+  const rows = await store.listSessions(namespace, limit, own);
+  return await Promise.all(rows.map((row) => withTerminal(seen, person, row)));
 }
 
 async function listMessages(
@@ -122,9 +122,9 @@ async function listMessages(
   const namespace = key === "" ? input.namespace : splitKey(key).namespace;
   const mayAll = rights.mayAdminister(person, namespace);
   if (key === "" || mayAll) rights.requireAdmin(person, namespace);
-  const query: ListMessages = { namespace, session: key === "" ? undefined : key, state, kind, limit };
-  const rows = await store.listMessages(query);
-  return mayAll ? [...rows] : await ownOf(store, person, rows);
+  const addressPrefix = mayAll ? undefined : prefixOf(person);
+  const query: ListMessages = { namespace, session: key === "" ? undefined : key, addressPrefix, state, kind, limit };
+  return [...(await store.listMessages(query))];
 }
 
 /** Only the router knows which conversations are terminals, and how people call them. */

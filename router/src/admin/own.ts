@@ -23,18 +23,6 @@ export function displayNameOf(person: Person, conversation: string): string {
 /** Who speaks: by the token in a cluster, else as the input says. */
 export const speakerOf = (person: Person, sender: string): string => (person.kind === "owner" ? sender : person.name);
 
-/** Of rows those of the person's own conversations. */
-export async function ownOf<R extends { readonly conversation?: string | undefined }>(
-  store: Pick<QueueStore, "conversation">,
-  person: Person,
-  rows: readonly R[],
-): Promise<R[]> {
-  const ids = new Set(rows.flatMap(({ conversation }) => conversation ?? []));
-  const conversations = await Promise.all([...ids].map((id) => store.conversation(id)));
-  const own = new Set(conversations.flatMap((one) => (one && nameFor(person, one) !== undefined ? one.id : [])));
-  return rows.filter(({ conversation }) => conversation !== undefined && own.has(conversation));
-}
-
 /** What a person's uploads are counted by. No session's row key has a colon in its namespace. */
 export const uploaderOf = (person: Person): string | undefined =>
   person.kind === "owner" ? undefined : `person:${person.name}`;
@@ -65,7 +53,8 @@ export async function requireFiles(
 export const ownerOf = (person: Person): string | undefined =>
   person.kind === "owner" ? undefined : person.name.replaceAll("%", "%25").replaceAll("/", "%2F");
 
-function prefixOf(person: Person): string {
+/** Of the addresses of the person's own conversations. */
+export function prefixOf(person: Person): string {
   const name = ownerOf(person);
   return name === undefined ? "" : `${name}/`;
 }

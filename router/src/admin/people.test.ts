@@ -45,7 +45,10 @@ const user = (name: string, role: object) => ({
   metadata: { name, namespace: "agents" },
   spec: { identities: [`terminal:system:serviceaccount:agents:${name}`], roles: [role] },
 });
+const [group, terminal, wiring] = inNamespace("shared");
+const shared = { channel: "terminal", conversation: { kind: "Direct" }, group: "helper", sessionMode: "AgentShared" };
 const resources = buildResources([
+  ...[{ ...group }, { ...terminal }, { ...wiring, spec: { ...shared, senders: "All" } }],
   ...["agents", "others"].flatMap(inNamespace),
   user("ada", { role: "Member" }),
   user("bob", { role: "Member", group: "helper" }),
@@ -68,7 +71,7 @@ const personOfToken = (bearer: string | undefined): Person => people.get(bearer)
 type Say = Parameters<AdminClient["say"]>[0];
 
 /** The whole admin API on a real queue; a token is a name of the people above. */
-async function start(namespaces: readonly string[] | undefined = ["agents", "others"]) {
+async function start(namespaces: readonly string[] | undefined = ["agents", "others", "shared"]) {
   const folder = await mkdtemp(join(tmpdir(), "copepod-people-"));
   const store = await openSqliteQueue({ path: join(folder, "queue.db"), clock, log, thread: "inline" });
   const doorbell = new Doorbell();
@@ -150,6 +153,28 @@ describe("people in a cluster", () => {
     const rowsOf = async (session: string) =>
       (await ada.listMessages({ namespace: "agents", session })).items.map(({ text }) => text);
     assert.deepEqual([await rowsOf(first.session), await rowsOf(second.session)], [["from ada"], []]);
+  });
+
+  it("see their own however many there are of others", async () => {
+    await using world = await start();
+    const { session } = await world.say("ada", "from ada");
+    for (const conversation of ["one", "two"]) await world.say("bob", "from bob", { conversation });
+    const { items } = await world.as("ada").listSessions({ namespace: "agents", limit: 1 });
+    assert.deepEqual(
+      items.map(({ name }) => name),
+      [session],
+    );
+  });
+
+  it("see their own messages in a session that they share", async () => {
+    await using world = await start();
+    const { session } = await world.say("ada", "from ada", { namespace: "shared" });
+    for (const text of ["one", "two"]) await world.say("bob", text, { namespace: "shared" });
+    const { items } = await world.as("ada").listMessages({ namespace: "shared", session, limit: 1 });
+    assert.deepEqual(
+      items.map(({ text }) => text),
+      ["from ada"],
+    );
   });
 
   it("stop no turn but their own", async () => {
@@ -262,7 +287,7 @@ describe("people in a cluster", () => {
     assert.deepEqual(await shown("ada"), [true, [], 0]);
     assert.deepEqual(await shown("owen"), [true, ["agents"], 1]);
     assert.deepEqual(await shown("owen", "others"), [true, [], 0]);
-    assert.deepEqual(await shown("admin"), [true, ["agents", "others"], 2]);
+    assert.deepEqual(await shown("admin"), [true, ["shared", "agents", "others"], 3]);
   });
 
   it("who are admins see and mend only rows of the namespace that they name", async () => {

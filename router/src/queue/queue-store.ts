@@ -186,6 +186,8 @@ export interface ListMessages {
   /** Undefined: all. A session's key says it too. */
   readonly namespace?: string | undefined;
   readonly session: string | undefined;
+  /** Only of conversations that the router serves, with such addresses. */
+  readonly addressPrefix?: string | undefined;
   readonly state: InboundState | OutboundState | undefined;
   readonly kind: InboundKind | undefined;
   readonly limit: number;
@@ -335,7 +337,8 @@ export interface QueueStore extends AsyncDisposable {
     limit: number,
   ): Promise<{ readonly lines: readonly Line[]; readonly position: number; readonly open: readonly string[] }>;
   history(conversation: string, limit: number): Promise<{ readonly lines: readonly Line[]; readonly position: number }>;
-  listSessions(namespace: string, limit: number): Promise<readonly SessionRow[]>;
+  /** @param addressPrefix only of conversations that the router serves, with such addresses */
+  listSessions(namespace: string, limit: number, addressPrefix?: string): Promise<readonly SessionRow[]>;
   session(session: string): Promise<SessionRow | undefined>;
   listMessages(query: ListMessages): Promise<readonly MessageRow[]>;
   /**

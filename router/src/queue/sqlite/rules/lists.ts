@@ -56,8 +56,13 @@ export function destinations(
   }));
 }
 
-export function listSessions(tx: Transaction, namespace: string, limit: number): readonly SessionRow[] {
-  const query = builder
+export function listSessions(
+  tx: Transaction,
+  namespace: string,
+  limit: number,
+  addressPrefix?: string,
+): readonly SessionRow[] {
+  let query = builder
     .selectFrom("sessions")
     .selectAll()
     .where("session", ">=", `${namespace}/`)
@@ -65,6 +70,7 @@ export function listSessions(tx: Transaction, namespace: string, limit: number):
     .orderBy("last_active_at", "desc")
     .orderBy("session")
     .limit(limit);
+  if (addressPrefix !== undefined) query = query.where(isAt(addressPrefix));
   return allOf(tx, query.compile()).map((row) => sessionRow(tx, row));
 }
 
@@ -97,10 +103,14 @@ const messageRow = (direction: MessageRow["direction"], row: InRecord | OutRecor
   text: textOf(row.body),
 });
 
-function listIn(tx: Transaction, { namespace, session, state, kind, limit }: ListMessages): MessageRow[] {
+function listIn(
+  tx: Transaction,
+  { namespace, session, addressPrefix, state, kind, limit }: ListMessages,
+): MessageRow[] {
   let query = builder.selectFrom("messages_in").selectAll().orderBy("id", "desc").limit(limit);
   if (session !== undefined) query = query.where("session", "=", session);
   else if (namespace !== undefined) query = query.where(isOf(namespace));
+  if (addressPrefix !== undefined) query = query.where(isAt(addressPrefix));
   if (kind !== undefined) query = query.where("kind", "=", kind);
   if (state === "dead") query = query.where(fragment<boolean>`state = 'dead'`);
   else if (state !== undefined) query = query.where(fragment<boolean>`state = ${state}`);
@@ -111,13 +121,14 @@ function listIn(tx: Transaction, { namespace, session, state, kind, limit }: Lis
   return allOf(tx, query.compile()).map(inRow);
 }
 
-function listOut(tx: Transaction, { namespace, session, state, limit }: ListMessages): MessageRow[] {
+function listOut(tx: Transaction, { namespace, session, addressPrefix, state, limit }: ListMessages): MessageRow[] {
   const isOpen = state === "pending" || state === "leased";
   // The plus sign keeps SQLite from walking through all that ever was in the order of the ids, to find the few open ones.
   const order = isOpen ? fragment`+id` : fragment.ref("id");
   let query = builder.selectFrom("messages_out").selectAll().orderBy(order, "desc").limit(limit);
   if (session !== undefined) query = query.where("session", "=", session);
   else if (namespace !== undefined) query = query.where(isOf(namespace));
+  if (addressPrefix !== undefined) query = query.where(isAt(addressPrefix));
   if (state === "dead" || state === "unknown") query = query.where(fragment<boolean>`state IN ('dead', 'unknown')`);
   if (isOpen) query = query.where("ended_at", "is", null);
   if (state !== undefined) query = query.where(fragment<boolean>`state = ${state}`);
@@ -128,6 +139,10 @@ function listOut(tx: Transaction, { namespace, session, state, limit }: ListMess
 const isOf = (namespace: string) => fragment<boolean>`(
   +session >= ${`${namespace}/`} AND +session < ${`${namespace}0`}
   OR +session = '' AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = conversation AND c.namespace = ${namespace}))`;
+
+const isAt = (prefix: string) => fragment<boolean>`EXISTS (
+  SELECT 1 FROM conversations c WHERE c.id = conversation AND c.served_by_router = 1
+    AND substr(c.address, 1, length(${prefix})) = ${prefix})`;
 
 function sessionRow(tx: Transaction, row: SessionRecord): SessionRow {
   const { namespace, name } = splitKey(row.session);
