@@ -79,9 +79,17 @@ describe("a router in a cluster", () => {
         /lack the right to create pods\/portforward in the namespace "copepod"/,
       ],
       [
-        () => Object.assign(api, { refusals: { token: true } }),
+        () => Object.assign(api, { refusals: { token: "User can't" } }),
         7,
         /may not speak as the service account "copepod\/copepod-admin".*serviceaccounts\/token/,
+      ],
+      [
+        () =>
+          Object.assign(api, {
+            refusals: { token: "ValidatingAdmissionPolicy 'a' denied request: Ask for speak-as." },
+          }),
+        7,
+        /may not speak as the service account "copepod\/copepod-admin": Ask for speak-as\.\n/,
       ],
     ];
     for (const [prepare, code, sentence] of cases) {

@@ -26,7 +26,7 @@ export function diagnose(facts: SessionFacts): Diagnosis {
 type Check = (facts: SessionFacts) => Diagnosis | undefined;
 
 const askForRight =
-  "Ask an administrator of the cluster for this right; `copepod doctor` lists what else you may not do.";
+  "Ask an administrator of the cluster for this right; the ClusterRole `copepod-viewer` has all that is needed here.";
 
 const wrong = (what: string, cure: string): Diagnosis => ({ isWrong: true, what, cure });
 const fine = (what: string, cure?: string): Diagnosis => ({ isWrong: false, what, ...(cure && { cure }) });

@@ -66,8 +66,10 @@ function explain(error: unknown, account: ObjectName): unknown {
   }
   if (!(error instanceof ApiError) || error.status !== 403) return error;
   const right = `create serviceaccounts/token "${account.name}" in the namespace "${account.namespace}"`;
+  const [, why = `you lack the right to ${right}`] =
+    / denied request: (.+?)(?: \(HTTP \d+\))?$/s.exec(error.message) ?? [];
   return new ExitError("refused", "forbidden", {
-    message: `you may not speak as the service account "${keyOf(account)}": you lack the right to ${right}`,
+    message: `you may not speak as the service account "${keyOf(account)}": ${why}`,
     cure: "Use your own service account with `--service-account <name>`, or ask an administrator for this right.",
   });
 }

@@ -9,7 +9,8 @@ import type { Duplex } from "node:stream";
 /** What the fake says no to. */
 export interface Refusals {
   readonly portforward?: boolean;
-  readonly token?: boolean;
+  /** The API server's sentence. */
+  readonly token?: string;
 }
 
 /**
@@ -95,7 +96,7 @@ export class FakeApiServer implements AsyncDisposable {
 
   #token(reply: (status: number, body: object) => void): void {
     this.tokens++;
-    if (this.refusals.token) reply(403, { kind: "Status", message: "no", reason: "Forbidden" });
+    if (this.refusals.token) reply(403, { kind: "Status", message: this.refusals.token, reason: "Forbidden" });
     else reply(201, { metadata: {}, status: { token: "a.b.c" } });
   }
 
