@@ -18,7 +18,7 @@ export const errorCatalogue = {
   unauthorized: {
     status: 401,
     meaning: "The request carries no valid token.",
-    cure: "Use the token of this installation, or the Unix socket of the run folder.",
+    cure: "Use the Unix socket of the run folder; in a cluster `--service-account` or `--token-file`.",
   },
   forbidden: {
     status: 403,
@@ -188,7 +188,7 @@ export const errorCatalogue = {
   startFailed: {
     status: 503,
     meaning: "The session's process could not be started several times in a row.",
-    cure: "Read the reason with `copepod get sessions`; the start is tried again by itself.",
+    cure: "It is tried again by itself. `copepod get sessions` has the reason; in a cluster ask `copepod debug session <name>`.",
   },
   timeout: {
     status: 504,
@@ -208,7 +208,7 @@ export const errorCatalogue = {
   diskFull: {
     status: 507,
     meaning: "The disk of the queue is full. Nothing was accepted or lost.",
-    cure: "Make room on the disk that the message names; the router goes on by itself.",
+    cure: "Make room on the disk that the message names, in a cluster on the router's volume; the router goes on by itself.",
   },
   quotaExceeded: {
     status: 507,
@@ -233,7 +233,7 @@ export const errorCatalogue = {
   networkFileSystem: {
     status: 500,
     meaning: "The queue database lies on a network file system, where SQLite loses data.",
-    cure: "Put COPEPOD_HOME on a local disk.",
+    cure: "Put COPEPOD_HOME on a local disk; in a cluster give the router a class that is no network file system.",
   },
   sqliteTooOld: {
     status: 500,
@@ -247,8 +247,8 @@ export const errorCatalogue = {
   },
   notRunning: {
     status: 503,
-    meaning: "No Copepod runs for this COPEPOD_HOME.",
-    cure: "Start it with `npm start`, or `copepod up`.",
+    meaning: "No Copepod runs for this COPEPOD_HOME, or in the system's namespace of the cluster.",
+    cure: "Start it with `npm start`, or `copepod up`; in a cluster install it with `copepod install`.",
   },
   internal: {
     status: 500,
