@@ -53,7 +53,7 @@ export function decideClaim(wish: VolumeWish, { found, before, mayBeNew, refusal
       if (wasMade(before) && !mayBeNew) return said("False", "VolumeMissing", missingMessage(wish));
       if (refusal !== undefined) return said("False", "Refused", refusedMessage(claim, refusal));
       return {
-        ...said("Unknown", "Pending", pendingMessage(claim)),
+        ...said("Unknown", "Pending", pendingMessage(claim, wish.storage.storageClassName)),
         steps: [{ kind: "create", resource: volumeClaims, object: claimOf(wish) }],
       };
     case "own":
@@ -70,7 +70,7 @@ export function keptStep(claim: KubeObject, since: string): Step | undefined {
 }
 
 function decideOwn(wish: VolumeWish, object: KubeObject, refusal: string | undefined): ClaimDecision {
-  const { phase, size, difference } = readClaim(wish, object);
+  const { phase, size, difference, storageClass } = readClaim(wish, object);
   const claim = `The PersistentVolumeClaim ${wish.name}`;
   if (object.metadata.deletionTimestamp !== undefined) {
     return said(
@@ -83,7 +83,7 @@ function decideOwn(wish: VolumeWish, object: KubeObject, refusal: string | undef
   if (difference !== undefined) return { ...said("False", "VolumeFixed", difference), steps };
   if (phase === "Lost") return { ...said("False", "Lost", `${claim} has lost its volume; restore the volume.`), steps };
   // Only a bound claim can grow.
-  if (phase !== "Bound") return { ...said("Unknown", "Pending", pendingMessage(claim)), steps };
+  if (phase !== "Bound") return { ...said("Unknown", "Pending", pendingMessage(claim, storageClass)), steps };
   if (bytesOf(size) >= bytesOf(wish.storage.size))
     return { ...said("True", "Bound", `${claim} has its volume.`), steps };
   if (refusal !== undefined) return { ...said("False", "NotGrown", notGrownMessage(claim, refusal)), steps };
@@ -94,8 +94,8 @@ function decideOwn(wish: VolumeWish, object: KubeObject, refusal: string | undef
   return { ...said("True", "Growing", `${claim} grows to ${wish.storage.size}.`), steps: next };
 }
 
-const pendingMessage = (claim: string): string =>
-  `${claim} waits for its volume: many classes make it for the first pod only; \`kubectl describe pvc\` says more.`;
+const pendingMessage = (claim: string, storageClass: string | undefined): string =>
+  `${claim} waits for its volume of ${storageClass === undefined ? "the default class" : `the StorageClass ${storageClass}`}: many classes make it for the first pod only; \`kubectl describe pvc\` says more.`;
 
 /** A resource with the name of one that is gone takes over what was kept for it. */
 function adoptSteps(object: KubeObject): Step[] {
@@ -145,7 +145,7 @@ function readClaim({ storage, name }: VolumeWish, object: KubeObject) {
   else if (wantedClass !== undefined && wantedClass !== spec.storageClassName)
     difference = differs("class", spec.storageClassName ?? "none", wantedClass);
   else if (bytesOf(size) > bytesOf(storage.size)) difference = differs("size", size, `the smaller ${storage.size}`);
-  return { phase: status.phase, size, difference };
+  return { phase: status.phase, size, difference, storageClass: spec.storageClassName };
 }
 
 /** Only what was refused or taken was never there. */
