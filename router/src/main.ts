@@ -40,8 +40,9 @@ import { SupervisorLink } from "./sessions/supervisor-link.ts";
 const clientTimeoutMs = longPollMs + 15_000;
 /** Wishes and statuses. A hundred sessions that wake at once wait for nothing but the API server. */
 const writesRate = { perSecond: 50, burst: 200 };
-/** Reviews have a client of their own, so that a flood of bad tokens keeps no session from waking. */
+/** Reviews have clients of their own, so that a flood of bad tokens keeps no session from waking; and people's theirs. */
 const reviewsRate = { perSecond: 50, burst: 200 };
+const peopleRate = { perSecond: 10, burst: 50 };
 const anyAddress = "0.0.0.0";
 
 /** What is the same wherever the router runs. */
@@ -148,12 +149,13 @@ async function openCluster(frame: Frame, { access, namespaces, admins, ports }: 
     ...tools,
   };
   const connect = (rate: Rate) => createKubeClient({ ...common, rate });
-  const [client, reviewer] = [connect(writesRate), connect(reviewsRate)];
+  const [client, reviewer, peopleReviewer] = [connect(writesRate), connect(reviewsRate), connect(peopleRate)];
   const reflectors = new Reflectors({ client, log, observer: reflectorMetrics(metrics.registry), ...tools });
   const resources: ResourceStore = openClusterResources({ reflectors, namespaces, log });
   const sessions = new SessionObjects({ client, reflectors, namespaces, clock: systemClock });
   const statuses = new StatusWriter({ store, sessions, client, clock: systemClock, log });
   const reviews = new TokenReviews(reviewer, systemClock);
+  const people = new TokenReviews(peopleReviewer, systemClock);
   const link = new ClusterLink({ sessions, reflectors, reviews, statuses, namespaces, random: Math.random, log });
   // It answers from the first moment on: a router that waits for the API server is alive, and says what for.
   let router: Router | undefined;
@@ -170,7 +172,7 @@ async function openCluster(frame: Frame, { access, namespaces, admins, ports }: 
     following.abort(new Error("the router ends"));
     await running;
     await resources[Symbol.asyncDispose]();
-    await Promise.all([client.close(), reviewer.close(), health.close()]);
+    await Promise.all([client, reviewer, peopleReviewer, health].map((one) => one.close()));
   };
   await reflectors.whenSynced(ending).catch((error: unknown) => {
     if (!ending.aborted) throw error;
@@ -178,7 +180,7 @@ async function openCluster(frame: Frame, { access, namespaces, admins, ports }: 
   const isAdmin = new Set(admins);
   const personOfToken = async (bearer: string | undefined) => {
     if (bearer === undefined) throw new CopepodError("unauthorized", "the request carries no bearer token");
-    return personOf(await reviews.review(bearer, audiences.admin), isAdmin);
+    return personOf(await people.review(bearer, audiences.admin), isAdmin);
   };
   return {
     place: { resources, link, personOf: personOfToken, namespaces },

@@ -4,10 +4,10 @@ import { CopepodError } from "@copepod/core/errors";
 import fastify from "fastify";
 import { boundAddresses } from "./addresses.ts";
 
-function start() {
+function start(isLoopbackFree = true) {
   const clock = { now: 0 };
   const app = fastify();
-  boundAddresses(app, () => clock.now);
+  boundAddresses(app, { monotonic: () => clock.now, isLoopbackFree });
   app.setErrorHandler(async (error, _request, reply) => {
     const isLimit = error instanceof CopepodError && error.code === "rateLimited";
     return await reply.code(isLimit ? 429 : 500).send();
@@ -41,8 +41,11 @@ describe("requests of one address", () => {
     assert.equal(await ask("10.0.0.1", 1), 0);
   });
 
-  it("are not bounded on loopback, where a port is forwarded to", async () => {
-    const { ask } = start();
-    for (const address of ["127.0.0.1", "::ffff:127.0.0.1", "::1"]) assert.equal(await ask(address, 500), 500);
+  it("are not bounded on loopback where people come by a port-forward, but elsewhere", async () => {
+    const [people, others] = [start(true), start(false)];
+    for (const address of ["127.0.0.1", "::ffff:127.0.0.1", "::1"]) {
+      assert.equal(await people.ask(address, 500), 500);
+      assert.equal(await others.ask(address, 100, "/bad"), 20);
+    }
   });
 });

@@ -14,12 +14,17 @@ const refusalCost = 20;
 /** Addresses that are remembered; the oldest goes first, and has its burst again. */
 const maxAddresses = 10_000;
 
-/**
- * No pod takes the room or the time of the others, whatever the agent in it does. Unix sockets and loopback (a port-forward)
- * are not bound: behind them is the owner, or the API server.
- */
-export function boundAddresses(app: FastifyInstance, monotonic: () => number): void {
-  boundConnections(app.server);
+export interface AddressBounds {
+  readonly monotonic: () => number;
+  /** Loopback is where ports are forwarded to: all people come from that one address. */
+  readonly isLoopbackFree: boolean;
+}
+
+/** No pod takes the room or the time of the others, whatever the agent in it does. On a Unix socket is the owner. */
+export function boundAddresses(app: FastifyInstance, { monotonic, isLoopbackFree }: AddressBounds): void {
+  const isBound = (address: string | undefined): address is string =>
+    address !== undefined && !(isLoopbackFree && isLoopback(address));
+  boundConnections(app.server, isBound);
   const buckets = new Map<string, TokenBucket>();
   const bucketOf = (address: string): TokenBucket => {
     const bucket = buckets.get(address) ?? new TokenBucket(requestRate, monotonic);
@@ -43,7 +48,7 @@ export function boundAddresses(app: FastifyInstance, monotonic: () => number): v
   });
 }
 
-function boundConnections(server: Server): void {
+function boundConnections(server: Server, isBound: (address: string | undefined) => address is string): void {
   server.maxConnections = maxConnections;
   const open = new Map<string, number>();
   server.on("connection", (socket: Socket) => {
@@ -60,5 +65,4 @@ function boundConnections(server: Server): void {
   });
 }
 
-const isBound = (address: string | undefined): address is string =>
-  address !== undefined && !/^(::1|(::ffff:)?127\..*)$/.test(address);
+const isLoopback = (address: string): boolean => /^(::1|(::ffff:)?127\..*)$/.test(address);

@@ -46,7 +46,7 @@ export function buildListener<A extends Api, Caller>(options: ListenerOptions<A,
     forceCloseConnections: true,
     genReqId: (request) => requestIdOf(request.headers["x-request-id"]) ?? options.makeRequestId(),
   });
-  boundAddresses(app, () => performance.now());
+  boundAddresses(app, { monotonic: () => performance.now(), isLoopbackFree: options.name === "admin" });
   endSlowBodies(app);
   parseJsonStrictly(app);
   answerErrors(app, options);

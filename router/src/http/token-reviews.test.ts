@@ -9,6 +9,8 @@ const username = "system:serviceaccount:agents:copepod-group-helper";
 const extra = { "authentication.kubernetes.io/pod-name": ["s-1"], "authentication.kubernetes.io/pod-uid": ["uid-1"] };
 const good = { authenticated: true, audiences: ["copepod-router"], user: { username, extra } };
 
+const tokenOf = (claims: object) => `a.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c`;
+
 function start() {
   const clock = new TestClock();
   const world = { clock, asked: 0, status: good as unknown, answer: async () => {} };
@@ -23,8 +25,8 @@ function start() {
     clock,
   );
   /** A token that is good for so long. */
-  const token = (seconds: number) =>
-    `a.${Buffer.from(JSON.stringify({ exp: clock.now() / 1_000 + seconds })).toString("base64url")}.c`;
+  const token = (seconds: number, aud: string | string[] = ["copepod-router", "copepod-admin"]) =>
+    tokenOf({ aud, exp: clock.now() / 1_000 + seconds });
   const review = async (text: string) => await reviews.review(text, "copepod-router");
   return { world, token, review, reviews };
 }
@@ -87,10 +89,18 @@ describe("reviews of tokens", () => {
 
   it("of a token that does not say when it ends are asked for again and again", async () => {
     const { world, review } = start();
-    await review("opaque");
+    const text = tokenOf({ aud: "copepod-router" });
+    await review(text);
     world.clock.pass(1_000);
-    await review("opaque");
+    await review(text);
     assert.equal(world.asked, 2);
+  });
+
+  it("are asked of no API server for what says itself that it is none of ours", async () => {
+    const { world, token, review } = start();
+    for (const text of ["opaque", "a.b.c", token(600, "https://kubernetes.default.svc"), token(600, [])])
+      await assert.rejects(review(text), { code: "unauthorized" });
+    assert.equal(world.asked, 0);
   });
 
   it("know the service account of a user name", () => {

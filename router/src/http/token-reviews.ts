@@ -58,10 +58,13 @@ export class TokenReviews {
 
   /** @throws CopepodError `unauthorized`; `clusterUnavailable` when nobody can say */
   async review(token: string, audience: Audience): Promise<Reviewed> {
+    const refusal = `the token is not valid here; get a new one with the audience ${audience}`;
+    // Anybody may send anything: what can't be good costs no question.
+    if (!claimsOf(token)?.aud.includes(audience)) throw new CopepodError("unauthorized", refusal);
     const key = createHash("sha256").update(`${audience} ${token}`).digest("base64");
     const reviewed = await (this.#find(key) ?? this.#ask(key, token, audience));
     if (reviewed) return reviewed;
-    throw new CopepodError("unauthorized", `the token is not valid here; get a new one with the audience ${audience}`);
+    throw new CopepodError("unauthorized", refusal);
   }
 
   #find(key: string): Kept["answer"] | undefined {
@@ -111,16 +114,24 @@ const statusSchema = z.object({
     .optional(),
 });
 
-const claimsSchema = z.object({ exp: z.number() });
+const claimsSchema = z.object({
+  exp: z.number().optional(),
+  aud: z.union([z.string().transform((one) => [one]), z.array(z.string())]),
+});
+
+/** What the token says of itself; undefined for what is none of the API server's. */
+function claimsOf(token: string): z.output<typeof claimsSchema> | undefined {
+  try {
+    return claimsSchema.parse(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()));
+  } catch {
+    return undefined;
+  }
+}
 
 /** As the token itself says, which the API server has found good. One that does not say it is asked about again and again. */
 function expiresInMs(token: string, now: number): number {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
-    return claimsSchema.parse(claims).exp * 1_000 - now;
-  } catch {
-    return refusedAgeMs;
-  }
+  const exp = claimsOf(token)?.exp;
+  return exp === undefined ? refusedAgeMs : exp * 1_000 - now;
 }
 
 /** The service account of a user name. */

@@ -16,6 +16,8 @@ const wish = (wanted: boolean, epoch: number): SessionWish => ({
   key: { kind: "Group", conversation: undefined, thread: undefined },
 });
 
+const token = (aud: string) => `a.${Buffer.from(JSON.stringify({ aud })).toString("base64url")}.c`;
+
 class LinkWorld extends SessionsWorld {
   readonly heard: string[] = [];
   readonly reports: PodReport[] = [];
@@ -185,7 +187,7 @@ describe("the link to a cluster", () => {
       world.meddle(key, { status: { phase: "Waking", epoch: 4, podUid: "uid" } });
       world.watch();
       world.user = { username, extra };
-      const answer = world.link.sessionOf("token");
+      const answer = world.link.sessionOf(token(world.audience));
       if (typeof is === "string") await assert.rejects(answer, { code: is });
       else assert.deepEqual(await answer, is);
     });
@@ -201,7 +203,7 @@ describe("the link to a cluster", () => {
     it(`takes ${username} ${extra === host ? "in a pod" : "without a pod"} for ${is ?? "nobody"} at the channel API`, async () => {
       const world = new LinkWorld();
       Object.assign(world, { user: { username, extra }, audience: "copepod-channel" });
-      const answer = world.link.channelOf("token");
+      const answer = world.link.channelOf(token(world.audience));
       if (is === undefined) await assert.rejects(answer, { code: "unauthorized" });
       else assert.equal(await answer, is);
     });

@@ -14,7 +14,7 @@ export function reportOf({ session, observed }: SessionSeen): PodReport | undefi
     session,
     epoch,
     podUid,
-    phase: phases[phase],
+    phase: phase === "Awake" && isTrouble ? "Starting" : phases[phase],
     reason: isTrouble ? ready.message : undefined,
     drainRequested: drainRequested?.epoch === epoch,
   };
