@@ -177,6 +177,13 @@ describe("people in a cluster", () => {
     );
   });
 
+  it("hear each time that they send too much", async () => {
+    await using world = await start();
+    const told = [];
+    for (let line = 0; line < 124; line++) told.push(await codeOf(world.say("ada", `line ${line}`)));
+    assert.deepEqual(told.slice(-4), Array(4).fill("rateLimited"));
+  });
+
   it("stop no turn but their own", async () => {
     await using world = await start();
     const { session } = await world.say("ada", "work");

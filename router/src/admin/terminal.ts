@@ -121,7 +121,7 @@ async function say(deps: TerminalDeps, person: Person, input: SayInput) {
 
 /** The person at the terminal gets a refusal as an error at once. @throws CopepodError with the refusal's code */
 function resultOf({ events: [event] }: Accepted): { id: string; duplicate: boolean; session: string } {
-  const refusal = event?.refused[0];
+  const refusal = event?.refusal;
   if (refusal) throw new CopepodError(refusal.code, refusal.reason);
   const [outcome, row] = [event?.outcomes[0], event?.rows[0]];
   if (!outcome || !row) throw new CopepodError("notWired", "Nobody answers in this conversation: a wiring ignores it.");

@@ -63,6 +63,8 @@ export interface Accepted {
     readonly rows: readonly AcceptRow[];
     readonly outcomes: readonly AcceptOutcome[];
     readonly refused: readonly RefusedRow[];
+    /** Why it was not taken, also where no row says so. */
+    readonly refusal: Refusal | undefined;
   }[];
 }
 
@@ -70,7 +72,10 @@ interface Planned extends AcceptEvent {
   readonly conversation: Conversation;
   /** Whose rate was charged. */
   readonly charged: string | undefined;
+  readonly refusal: Refusal | undefined;
 }
+
+type Refusal = Extract<Decision, { kind: "refuse" }>;
 
 /** Types of channels that the router serves itself: a message out is delivered by its commit. */
 const servedTypes: ReadonlySet<string> = new Set(["terminal"]);
@@ -138,10 +143,10 @@ export class Inbound {
     const sender = keyOf(key, event.sender.id);
     const charged = decisions.length > 0 && this.#deps.limiter.admit(sender, channel.spec.senderRatePerMinute);
     const mayPass = charged || decisions.length === 0 || (await this.#isRepeated(rows));
-    const refused = (mayPass ? decisions : [tooFast]).flatMap((decision) =>
-      this.#refusalOf(decision, event, conversation),
-    );
-    return { conversation, charged: charged ? sender : undefined, rows: mayPass ? rows : [], refused };
+    const decided = mayPass ? decisions : [tooFast];
+    const refused = decided.flatMap((decision) => this.#refusalOf(decision, event, conversation));
+    const refusal = decided.find((decision) => decision.kind === "refuse");
+    return { conversation, charged: charged ? sender : undefined, rows: mayPass ? rows : [], refused, refusal };
   }
 
   /** What was accepted before is a repeat of the platform, and no further message of the person. */
