@@ -74,17 +74,9 @@ export async function applySteps(
   { fence }: Pick<LeaderParts, "fence">,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const step of steps) await applyStep(step, fence, signal);
-}
-
-async function applyStep(step: Step, fence: LeaderParts["fence"], signal: AbortSignal): Promise<void> {
-  switch (step.kind) {
-    case "create":
-      await fence.create(step.resource, step.object, { signal });
-      return;
-    case "patch":
-      await fence.mergePatch(step.resource, step.read, step.patch, { signal });
-      return;
+  for (const step of steps) {
+    if (step.kind === "create") await fence.create(step.resource, step.object, { signal });
+    else await fence.mergePatch(step.resource, step.read, step.patch, { signal });
   }
 }
 

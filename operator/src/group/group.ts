@@ -1,7 +1,6 @@
 import { groupObjectName, labels } from "@copepod/core/cluster";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
-import { isNotFound } from "@copepod/kube/errors";
 import { keyOf, parseKey } from "@copepod/kube/object";
 import type { LeaderParts } from "../parts.ts";
 import { agentGroups, networkPolicies } from "../resources.ts";
@@ -108,18 +107,9 @@ class Groups {
     const policy = this.#parts.caches.networkPolicies.get(keyOf({ namespace, name: groupObjectName(name) }));
     if (!policy || !isPolicyOf(name)(policy) || this.#hasPods(key)) return;
     // One made anew in this moment may have a pod that is safe only because of this policy.
-    if (await this.#isThere({ namespace, name }, signal)) return;
+    const looked = { cached: undefined, place: { namespace, name }, isOwn: () => true, signal };
+    if ((await findChild(this.#parts, agentGroups, looked)).kind !== "missing") return;
     await this.#parts.fence.delete(networkPolicies, policy, { signal });
-  }
-
-  async #isThere(place: { readonly namespace: string; readonly name: string }, signal: AbortSignal): Promise<boolean> {
-    return await this.#parts.client.get(agentGroups, place, { signal }).then(
-      () => true,
-      (error: unknown) => {
-        if (isNotFound(error)) return false;
-        throw error;
-      },
-    );
   }
 
   #hasPods(key: string): boolean {
