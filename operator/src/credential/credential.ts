@@ -7,11 +7,11 @@ import { isMoreThanStatus, sourceOf } from "@copepod/kube/controller/sources";
 import { ApiError, isNotFound } from "@copepod/kube/errors";
 import { isRecord, keyOf, type Resource } from "@copepod/kube/object";
 import { groupsThat } from "../group/gather.ts";
-import type { Verdict } from "../group/status.ts";
-import { earliest, StatusWriter } from "../group/status-writer.ts";
 import type { Caches, LeaderParts } from "../parts.ts";
 import { credentials } from "../resources.ts";
 import type { Seen } from "../seen.ts";
+import type { Verdict } from "../status/status.ts";
+import { earliest, StatusWriter } from "../status/status-writer.ts";
 
 /** Secrets are not followed, since that would be reading them all: one that a Credential names is looked at this often. */
 const secretCheckMs = 60_000;

@@ -2,19 +2,19 @@ import { groupObjectName, labels } from "@copepod/core/cluster";
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import { Controller, type ReconcileResult } from "@copepod/kube/controller/controller";
 import { keyOf, parseKey } from "@copepod/kube/object";
+import { applySteps, type Child, type Found, findChild, nameOf, stepsFor } from "../children.ts";
 import type { LeaderParts } from "../parts.ts";
 import { agentGroups, networkPolicies } from "../resources.ts";
 import type { Seen } from "../seen.ts";
-import type { VolumePlace } from "../workspace/claim.ts";
-import { type VolumeOwner, Volumes } from "../workspace/volumes.ts";
-import { applySteps, type Child, type Found, findChild, nameOf, stepsFor } from "./children.ts";
+import { conflictCheckMs, earliest, StatusWriter } from "../status/status-writer.ts";
+import type { VolumePlace } from "../volume/claim.ts";
+import { type VolumeOwner, Volumes } from "../volume/volumes.ts";
 import { countSessions, findForeignPolicies, gatherNamed } from "./gather.ts";
 import { groupChildren, isPolicyOf } from "./group-children.ts";
 import { Hosts, type Lookup, resolveEveryMs } from "./hosts.ts";
 import { judgeGroup } from "./judge.ts";
 import { judgeMounts } from "./mounts.ts";
 import { groupSources } from "./sources.ts";
-import { conflictCheckMs, earliest, StatusWriter } from "./status-writer.ts";
 
 /** Keeps what an agent group has in the cluster: volume, service account, rules, network policy, status. */
 export function makeGroupController(parts: LeaderParts, lookup: Lookup): Controller {

@@ -1,8 +1,8 @@
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import type { RenderedRules } from "@copepod/crds/proxy-rules";
 import type { Seen } from "../seen.ts";
+import { conditionOf, summary, type Verdict } from "../status/status.ts";
 import { isClosed } from "./egress.ts";
-import { conditionOf, summary, type Verdict } from "./status.ts";
 
 export interface GroupView {
   readonly spec: AgentGroup["spec"];

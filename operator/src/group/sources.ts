@@ -6,9 +6,9 @@ import { isMoreThanStatus, type Source, sourceOf } from "@copepod/kube/controlle
 import { type HasMetadata, type KubeObject, keyOf } from "@copepod/kube/object";
 import type { Caches } from "../parts.ts";
 import type { Seen } from "../seen.ts";
+import { conditionOf } from "../status/status.ts";
 import { groupOf, groupsThat } from "./gather.ts";
 import { isPolicyOf } from "./group-children.ts";
-import { conditionOf } from "./status.ts";
 
 /** What an agent group is looked at again for. */
 export function groupSources(caches: Caches): readonly Source[] {

@@ -6,13 +6,13 @@ import { ownKey } from "@copepod/kube/controller/owners";
 import { isMoreThanStatus, type Source, sourceOf } from "@copepod/kube/controller/sources";
 import { type HasMetadata, keyOf, parseKey } from "@copepod/kube/object";
 import { groupsThat } from "../group/gather.ts";
-import { summary } from "../group/status.ts";
-import { conflictCheckMs, earliest, StatusWriter } from "../group/status-writer.ts";
 import type { Caches, LeaderParts } from "../parts.ts";
 import { workspaces } from "../resources.ts";
 import type { Seen } from "../seen.ts";
-import type { VolumePlace } from "./claim.ts";
-import { Volumes } from "./volumes.ts";
+import { summary } from "../status/status.ts";
+import { conflictCheckMs, earliest, StatusWriter } from "../status/status-writer.ts";
+import type { VolumePlace } from "../volume/claim.ts";
+import { Volumes } from "../volume/volumes.ts";
 
 /** Keeps the volumes that agent groups share. */
 export function makeWorkspaceController(parts: LeaderParts): Controller {

@@ -3,7 +3,7 @@ import { mergePatchOf } from "@copepod/kube/controller/merge-patch";
 import { isNotFound } from "@copepod/kube/errors";
 import type { Patch } from "@copepod/kube/lease/fence";
 import type { HasMetadata, KubeObject, Resource } from "@copepod/kube/object";
-import type { LeaderParts } from "../parts.ts";
+import type { LeaderParts } from "./parts.ts";
 
 /** What has the name of a child. */
 export type Found =

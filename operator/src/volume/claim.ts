@@ -3,9 +3,9 @@ import type { Workspace } from "@copepod/crds/workspace";
 import type { Condition } from "@copepod/kube/controller/conditions";
 import type { HasMetadata, KubeObject } from "@copepod/kube/object";
 import { z } from "zod";
-import type { Found, Step } from "../group/children.ts";
-import type { Verdict } from "../group/status.ts";
+import type { Found, Step } from "../children.ts";
 import { volumeClaims } from "../resources.ts";
+import type { Verdict } from "../status/status.ts";
 
 /** Where the claim of an agent group or of a workspace is. It has no owner: it outlives the resource it was made for. */
 export interface VolumePlace {

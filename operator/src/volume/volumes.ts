@@ -3,11 +3,11 @@ import { addFinalizer, removeFinalizer } from "@copepod/kube/controller/finalize
 import { ApiError } from "@copepod/kube/errors";
 import type { Patch } from "@copepod/kube/lease/fence";
 import { keyOf, type Resource } from "@copepod/kube/object";
-import { applySteps, type Found, findChild } from "../group/children.ts";
-import { conditionOf, type Verdict } from "../group/status.ts";
+import { applySteps, type Found, findChild } from "../children.ts";
 import type { LeaderParts } from "../parts.ts";
 import { volumeClaims } from "../resources.ts";
 import type { Seen } from "../seen.ts";
+import { conditionOf, type Verdict } from "../status/status.ts";
 import { decideClaim, isClaimOf, keptStep, type VolumePlace, type VolumeWish } from "./claim.ts";
 
 /** What the API server has refused (a quota, a class that can't grow) is tried again after this time, or for a changed spec. */

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { labels } from "@copepod/core/cluster";
 import type { Condition } from "@copepod/kube/controller/conditions";
 import type { KubeObject } from "@copepod/kube/object";
-import type { Found } from "../group/children.ts";
+import type { Found } from "../children.ts";
 import { bytesOf, type ClaimView, decideClaim, isClaimOf, keptStep, type VolumeWish } from "./claim.ts";
 
 const wish: VolumeWish = {
