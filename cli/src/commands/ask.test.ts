@@ -70,14 +70,17 @@ describe("copepod ask", () => {
     assert.match(refused.stderr, /there is no file "\/nowhere\/else"/);
   });
 
-  it("starts a new conversation each time, and goes on in one with --session", async () => {
+  it("starts a new conversation each time, and goes on in one with --session, with its agent group and no other", async () => {
     await using router = await FakeRouter.start();
     router.sessions = [{ ...session, name: "helper-0123456789ab", terminal: "main" }];
     await runCli(["ask", "a"], { router });
-    await runCli(["ask", "b", "--session", "helper-0123456789ab", "--group", "helper"], { router });
+    await runCli(["ask", "b", "--session", "helper-0123456789ab"], { router });
     assert.match(router.messages[0]?.conversation ?? "", /^ask-/);
     assert.equal(router.messages[1]?.conversation, "main");
-    assert.equal(router.messages[1]?.group, "helper");
+    assert.deepEqual([router.messages[0]?.group, router.messages[1]?.group], [undefined, "helper"]);
+    const other = await runCli(["ask", "c", "--session", "helper-0123456789ab", "--group", "other"], { router });
+    assert.match(other.stderr, /is of the agent group "helper", not "other"/);
+    assert.equal(router.messages.length, 2);
   });
 
   it("exits 3 for a session that does not exist", async () => {

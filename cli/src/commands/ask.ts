@@ -3,7 +3,7 @@ import { text as readAll } from "node:stream/consumers";
 import { CopepodError, parseInput } from "@copepod/core/errors";
 import { durationMs, durationSchema } from "@copepod/crds/duration";
 import { answerTo, openConversation } from "../chat/answer.ts";
-import { saying } from "../chat/conversation.ts";
+import { type ConversationInput, saying } from "../chat/conversation.ts";
 import { type AdminConnection, type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { openTransfers, type SavedFile } from "../files/transfers.ts";
@@ -28,11 +28,8 @@ export async function ask(context: Context, prompt: string | undefined, options:
   const text = await readPrompt(context, prompt, options);
   const connection = await context.connect(context.settings);
   try {
-    const conversation = openConversation(context, connection, {
-      conversation: await conversationName(context, connection, options.session),
-      sender: context.userName,
-      group: options.group,
-    });
+    const where = await conversationOf(context, connection, options);
+    const conversation = openConversation(context, connection, { ...where, sender: context.userName });
     const transfers = openTransfers(context, conversation, {
       tell: (sentence) => tell(context, sentence),
       folder: options.save === undefined ? undefined : resolve(options.save),
@@ -101,17 +98,21 @@ async function readPrompt(context: Context, prompt: string | undefined, { file }
   throw new CopepodError("invalid", "the prompt is empty; give it as an argument or on stdin");
 }
 
-async function conversationName(
+/** A conversation may have sessions of several agent groups: who names one of them speaks to its group. */
+async function conversationOf(
   context: Context,
   { admin, namespace }: AdminConnection,
-  session: string | undefined,
-): Promise<string> {
-  if (session === undefined) return `ask-${context.randomKey().slice(0, 8)}`;
+  { session, group }: AskOptions,
+): Promise<Pick<ConversationInput, "conversation" | "group">> {
+  if (session === undefined) return { conversation: `ask-${context.randomKey().slice(0, 8)}`, group };
   const { items } = await admin.listSessions({ namespace, limit: maxSessionsSearched });
   const found = items.find((item) => item.name === session);
   if (!found) throw new CopepodError("notFound", `no session is called "${session}"`);
   if (found.terminal === undefined) {
     throw new CopepodError("invalid", `session "${session}" does not belong to a terminal conversation`);
   }
-  return found.terminal;
+  if (group !== undefined && group !== found.group) {
+    throw new CopepodError("invalid", `session "${session}" is of the agent group "${found.group}", not "${group}"`);
+  }
+  return { conversation: found.terminal, group: found.group };
 }
