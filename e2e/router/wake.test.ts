@@ -147,7 +147,7 @@ describe("the router on a real API server", { skip: await controlPlaneGate() }, 
       world.makeHost("nowhere", "nowhere"),
       world.makeHost("gone", "pod"),
     ]);
-    const events = { instance: "host", events: [], unreadable: [] };
+    const events = { instance: "some host", events: [], unreadable: [] };
     await assert.rejects(terminal.accept(events), { code: "unauthorized" });
     await assert.rejects(nowhere.accept(events), { code: "unauthorized" });
     await assert.rejects(gone.accept(events), { code: "notFound" }, "its token is good");

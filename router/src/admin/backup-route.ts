@@ -1,5 +1,6 @@
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { CopepodError } from "@copepod/core/errors";
 import { backupPath } from "@copepod/core/files";
 import type { FastifyInstance } from "fastify";
 import { bearerOf, streamType } from "../http/listener.ts";
@@ -19,15 +20,32 @@ export interface BackupRoute extends RightsDeps {
 export function addBackupRoute(app: FastifyInstance, { store, folder, authenticate, ...deps }: BackupRoute): void {
   const rights = new Rights(deps);
   let copies = 0;
-  app.get(backupPath, async (request, reply) => {
-    const caller = await authenticate(bearerOf(request));
-    rights.requireAllRights(caller);
+  let isSending = false;
+  const send = async (caller: Person) => {
     const path = join(folder, `${++copies}.db`);
     const { bytes } = await store.backup(path);
     const copy = await open(path);
     // It is there for as long as it is read, whatever becomes of the reader.
     await rm(path);
     await store.audit({ actor: nameOf(caller), action: "backup", subject: "sent", detail: String(bytes) });
-    return reply.header("content-type", streamType).header("content-length", bytes).send(copy.createReadStream());
+    return { bytes, stream: copy.createReadStream() };
+  };
+  app.get(backupPath, async (request, reply) => {
+    const caller = await authenticate(bearerOf(request));
+    rights.requireAllRights(caller);
+    // Each takes as much room as the queue.
+    if (isSending) throw new CopepodError("conflict", "a copy of the queue is being sent already; try again later");
+    isSending = true;
+    try {
+      const { bytes, stream } = await send(caller);
+      const sent = () => {
+        isSending = false;
+      };
+      stream.once("end", sent).once("close", sent);
+      return reply.header("content-type", streamType).header("content-length", bytes).send(stream);
+    } catch (error) {
+      isSending = false;
+      throw error;
+    }
   });
 }

@@ -9,10 +9,13 @@ const key = { kind: "Group", conversation: undefined, thread: undefined } as con
 const build = (spec: object) => buildResources([{ kind: "AgentGroup", metadata: { name: "helper" }, spec }]);
 
 function start(spec: object) {
-  const world = { resources: build(spec) };
+  const world = { resources: build(spec), made: [] as string[] };
   const store = {
     wish: async () => ({ session: "default/s", group: "default/helper", key, wanted: true, epoch: 1 }),
-    destinations: async () => [],
+    destinations: async (session: string) => {
+      world.made.push(session);
+      return [];
+    },
   };
   return { world, contexts: new Contexts(store, { current: () => world.resources }) };
 }
@@ -54,6 +57,18 @@ describe("the context of a session", () => {
       versions.add((await contexts.of("default/s")).version);
     }
     assert.equal(versions.size, 4);
+  });
+
+  it("is kept for those who ask, and not for all who ever did", async () => {
+    const { world, contexts } = start({});
+    for (let session = 0; session < 600; session++) {
+      await contexts.of(`default/s${session}`);
+      await contexts.of("default/busy");
+    }
+    assert.equal(world.made.length, 601);
+    world.made.length = 0;
+    for (const session of ["default/busy", "default/s599", "default/s0"]) await contexts.of(session);
+    assert.deepEqual(world.made, ["default/s0"]);
   });
 
   it("tells of the tools and of files", async () => {

@@ -9,13 +9,15 @@ import type { ResourceStore } from "../resources/resource-store.ts";
 import { composeInstructions } from "./instructions.ts";
 
 const versionLength = 16;
+/** Contexts in memory, of up to 64 Ki characters each; those that were not asked for the longest are made anew. */
+const maxKept = 500;
 
 interface Entry {
   readonly agentGroup: AgentGroup;
   readonly context: SessionContext;
 }
 
-/** What a session is told about itself. Kept per awake session, and made anew when its group or address book changes. */
+/** What a session is told about itself. Kept for those that ask, and made anew when their group or address book changes. */
 export class Contexts {
   readonly #store: Pick<QueueStore, "wish" | "destinations">;
   readonly #resources: Pick<ResourceStore, "current">;
@@ -31,10 +33,17 @@ export class Contexts {
     const group = entry ? keyOf(splitKey(session).namespace, entry.context.group) : await this.#groupOf(session);
     const agentGroup = this.#resources.current().agentGroups.get(group);
     if (!agentGroup) throw new CopepodError("groupMissing", `the agent group “${splitKey(group).name}” does not exist`);
-    if (entry?.agentGroup === agentGroup) return entry.context;
+    if (entry?.agentGroup === agentGroup) return this.#keep(session, entry);
     const context = compose(session, agentGroup, await this.#store.destinations(session));
-    this.#entries.set(session, { agentGroup, context });
-    return context;
+    return this.#keep(session, { agentGroup, context });
+  }
+
+  #keep(session: string, entry: Entry): SessionContext {
+    this.#entries.delete(session);
+    this.#entries.set(session, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > maxKept && oldest !== undefined) this.#entries.delete(oldest);
+    return entry.context;
   }
 
   /** Rows from a conversation that is not in the address book as it was told: it has grown. */
