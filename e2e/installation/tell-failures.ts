@@ -5,9 +5,9 @@ import { type ChatRecord, check, numbered } from "../bench/kill/checker.ts";
 import { processesOf } from "../cluster/testing/footprint.ts";
 import { terminalResources } from "../support/system.ts";
 import { until } from "../support/until.ts";
+import type { Cannot } from "./cannot.ts";
 import { ClusterSystem } from "./cluster-system.ts";
 import { agentsNamespace, type Installation, patienceMs, type SeenPod } from "./installation.ts";
-import type { Cannot } from "./tell.ts";
 
 const chats = 5;
 const messagesPerChat = 40;

@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { containers, podPaths, ports } from "@copepod/core/cluster";
 import { terminalResources } from "../support/system.ts";
 import { until } from "../support/until.ts";
+import type { Cannot } from "./cannot.ts";
 import { ClusterSystem } from "./cluster-system.ts";
 import {
   agentsNamespace,
@@ -15,7 +16,6 @@ import {
   systemNamespace,
 } from "./installation.ts";
 import * as probes from "./probes.ts";
-import type { Cannot } from "./tell.ts";
 
 const openNamespace = "open";
 const canary = `canary-${crypto.randomUUID()}`;

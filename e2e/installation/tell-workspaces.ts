@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { containers } from "@copepod/core/cluster";
+import type { Cannot } from "./cannot.ts";
 import { ClusterSystem } from "./cluster-system.ts";
 import { agentsNamespace, type Installation, patienceMs } from "./installation.ts";
 import { type Person, person } from "./people.ts";
-import type { Cannot } from "./tell.ts";
 
 const modes = ["ReadWriteOnce", "ReadWriteMany"] as const;
 /** Which class has volumes of the mode: a cluster's own may have both. */

@@ -1,6 +1,7 @@
 import { after, before, describe } from "node:test";
 import type { StageOptions } from "../cluster/testing/stage.ts";
 import { tellStories } from "../stories/stories.ts";
+import type { Cannot } from "./cannot.ts";
 import { ClusterSystem } from "./cluster-system.ts";
 import { Installation } from "./installation.ts";
 import { tellFailures } from "./tell-failures.ts";
@@ -9,14 +10,6 @@ import { tellHarnesses } from "./tell-harnesses.ts";
 import { tellSecurity } from "./tell-security.ts";
 import { tellUninstall, tellUpgrades } from "./tell-upgrades.ts";
 import { tellWorkspaces } from "./tell-workspaces.ts";
-
-/** Why a provider's cluster can't show something. */
-export interface Cannot {
-  readonly enforcePolicies?: string;
-  /** A node's own programs are not all to be found, or what is killed takes the cluster with it. */
-  readonly killNode?: string;
-  readonly shareVolumes?: string;
-}
 
 /** All that is told of Copepod in a cluster. One installation serves all: making a cluster takes longer than a story. */
 export function tellInstallation(options: StageOptions, skip: string | false, cannot: Cannot = {}): void {
