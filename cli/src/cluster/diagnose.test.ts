@@ -87,6 +87,19 @@ describe("the first thing that is wrong with a session", () => {
       { session: { ...session, wanted: false }, row: { ...row, reason: "Five sessions are awake." } },
       /does not ask for a pod: Five sessions/,
     ],
+    [
+      "a quota keeps it asleep, whose cure is another than that of a back-off",
+      {
+        session: {
+          ...session,
+          wanted: false,
+          phase: "Failed",
+          notReady: { reason: "QuotaExceeded", message: "5 pods." },
+        },
+        row: { ...row, phase: "Failed", reason: "5 pods." },
+      },
+      /^Failed \(QuotaExceeded\): 5 pods\.$/,
+    ],
     ["its image is missing", notReady("ImageMissing"), /^Waking \(ImageMissing\): It says why/],
     ["it could not start, for a new reason", notReady("SomethingNew"), /SomethingNew/],
     ["it has no pod yet", { pod: "missing" }, /epoch 3\), and has no pod yet$/],
@@ -149,6 +162,11 @@ describe("a session with which nothing is wrong", () => {
     [
       "works in a pod that may not be seen",
       { session: { ...session, phase: "Awake" }, group: "forbidden", pod: "forbidden" },
+      /next turn/,
+    ],
+    [
+      "works although its group lacks something",
+      { session: { ...session, phase: "Awake" }, group: { suspended: false, trouble: "No key." } },
       /next turn/,
     ],
     ["has nothing to do yet", { row: { ...row, pending: 0 } }, /it is Waking, and nothing waits/],

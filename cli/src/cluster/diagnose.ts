@@ -39,8 +39,8 @@ const chain: readonly Check[] = [
   checkWork,
   checkObject,
   checkOperator,
-  checkWanted,
   checkCondition,
+  checkWanted,
   checkPodThere,
   checkPod,
   checkContainers,
@@ -74,10 +74,11 @@ function checkSuspended({ session, group, name }: SessionFacts): Diagnosis | und
     : undefined;
 }
 
-function checkGroup({ group }: SessionFacts): Diagnosis | undefined {
+function checkGroup({ group, session }: SessionFacts): Diagnosis | undefined {
   if (group === "missing")
     return wrong("its agent group does not exist", "Apply the AgentGroup; its files are kept where its volume is.");
-  const trouble = seen(group)?.trouble;
+  // What is awake does without: its message says what it lacked.
+  const trouble = seen(session)?.phase === "Awake" ? undefined : seen(group)?.trouble;
   return trouble === undefined
     ? undefined
     : wrong(`its agent group is not ready: ${trouble}`, "Mend what the sentence names: `copepod get agentgroups`.");
