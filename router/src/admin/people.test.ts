@@ -50,6 +50,7 @@ const shared = { channel: "terminal", conversation: { kind: "Direct" }, group: "
 const resources = buildResources([
   ...[{ ...group }, { ...terminal }, { ...wiring, spec: { ...shared, senders: "All" } }],
   ...["agents", "others"].flatMap(inNamespace),
+  { kind: "Channel", metadata: { name: "aaa", namespace: "agents" }, spec: { type: "terminal" } },
   user("ada", { role: "Member" }),
   user("bob", { role: "Member", group: "helper" }),
   user("owen", { role: "Owner" }),
@@ -292,9 +293,9 @@ describe("people in a cluster", () => {
       return [ready, problems.map((problem) => problem.namespace), channels.length];
     };
     assert.deepEqual(await shown("ada"), [true, [], 0]);
-    assert.deepEqual(await shown("owen"), [true, ["agents"], 1]);
+    assert.deepEqual(await shown("owen"), [true, ["agents"], 2]);
     assert.deepEqual(await shown("owen", "others"), [true, [], 0]);
-    assert.deepEqual(await shown("admin"), [true, ["shared", "agents", "others"], 3]);
+    assert.deepEqual(await shown("admin"), [true, ["shared", "agents", "others"], 4]);
   });
 
   it("who are admins see and mend only rows of the namespace that they name", async () => {

@@ -265,6 +265,8 @@ export interface QueueStore extends AsyncDisposable {
   setPaused(paused: Paused): Promise<readonly string[]>;
   /** The pod can't start: unwanted until `retryAt`, with a reason. Tells the conversations with open rows when the reason is news. */
   startFailed(session: string, epoch: number, reason: string): Promise<{ readonly retryAt: number } & Written>;
+  /** Sessions of the group that failed to start may try again at once: what kept them may be over. */
+  endBackOff(group: string): Promise<void>;
   /** Unwanted, if idle: nothing pending, nothing leased, nothing due within `graceMs`, last active before `activeBefore`. */
   sleepIfIdle(session: string, activeBefore: number, graceMs: number): Promise<boolean>;
   /** Wanted sessions of the group that were last active before the time, oldest first. */

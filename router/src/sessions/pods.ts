@@ -34,12 +34,15 @@ export function createPodsListener(deps: PodsDeps): StarterListener {
     pods: async (pods) => {
       for (const pod of pods) await observe(pod, troubles, deps);
     },
-    forgot: (session) => deps.wishes.poke(session),
+    forgot: (session) => {
+      troubles.delete(session);
+      deps.wishes.poke(session);
+    },
     suspensionsChanged: deps.sayPauses,
   };
 }
 
-/** @param troubles what was last brought in of a session that does not start, by session */
+/** @param troubles what was last brought in of what keeps a session from starting, by session */
 async function observe(pod: PodReport, troubles: Map<string, string>, deps: PodsDeps): Promise<void> {
   const { store, wishes } = deps;
   const { session, epoch } = pod;
@@ -78,9 +81,13 @@ async function bringTrouble(pod: PodReport, troubles: Map<string, string>, deps:
     announcer.written(await store.startFailed(session, epoch, reason));
     deps.activities.ended(session);
     wishes.poke(session);
-  } else announcer.written(await store.hindered(session, epoch, reason));
-  // Only now: a report that could not be written is made again with the next look.
-  troubles.set(session, trouble);
+    // It is not wanted any more: what is told of it again is not looked at.
+    troubles.delete(session);
+  } else {
+    announcer.written(await store.hindered(session, epoch, reason));
+    // Only now: a report that could not be written is made again with the next look.
+    troubles.set(session, trouble);
+  }
   announcer.sessionChanged(session);
 }
 

@@ -30,9 +30,12 @@ const said = (name: string, wanted = true) => ({
 
 describe("the rules of running sessions", () => {
   const start = (...documents: object[]) => {
-    const world = { resources: buildResources(documents), poked: [] as string[] };
+    const world = { resources: buildResources(documents), poked: [] as string[], free: [] as string[] };
     const tell = createRulesTeller({
-      store: { wishes: async () => [wish("one"), wish("two"), wish("asleep", false)] },
+      store: {
+        wishes: async () => [wish("one"), wish("two"), wish("asleep", false)],
+        endBackOff: async (group) => void world.free.push(group),
+      },
       resources: { current: () => world.resources },
       wishes: { poke: (session) => world.poked.push(session) },
       log: pino({ level: "silent" }),
@@ -53,6 +56,14 @@ describe("the rules of running sessions", () => {
     const { changeTo } = start(...groups, credential("anthropic"));
     assert.deepEqual(await changeTo(...groups, credential("anthropic", { revision: 1 })), ["default/one-1"]);
     assert.deepEqual(await changeTo(...groups, credential("anthropic", { revision: 1 }), credential("other")), []);
+  });
+
+  it("of a group that is there again keep no session from starting", async () => {
+    const { world, changeTo } = start(group("one"), group("two"));
+    await changeTo(group("two"));
+    assert.deepEqual(world.free, []);
+    await changeTo(group("one"), group("two", "missing"));
+    assert.deepEqual(world.free, ["default/one"]);
   });
 
   it("are said again when a Credential or the whole group is gone", async () => {

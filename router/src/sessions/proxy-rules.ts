@@ -38,16 +38,20 @@ function problemOf({ metadata, spec }: AgentGroup, credential: string, reason: s
 }
 
 interface RulesTellerDeps {
-  readonly store: Pick<QueueStore, "wishes">;
+  readonly store: Pick<QueueStore, "wishes" | "endBackOff">;
   readonly resources: Pick<ResourceStore, "current">;
   readonly wishes: Pick<WishWriter, "poke">;
   readonly log: Pick<Logger, "warn" | "error">;
 }
 
-/** @returns to be called after a change of the resources: says the rules of running sessions again where they changed. */
+/**
+ * @returns to be called after a change of the resources: says the rules of running sessions again where they changed, and lets
+ * sessions start at once whose group was missing.
+ */
 export function createRulesTeller({ store, resources, wishes, log }: RulesTellerDeps): () => void {
   let said = textsOf(resources.current());
-  const tell = async (changed: ReadonlySet<string>) => {
+  const tell = async (changed: ReadonlySet<string>, appeared: readonly string[]) => {
+    for (const group of appeared) await store.endBackOff(group);
     for (const { session, group, wanted } of await store.wishes()) {
       if (wanted && changed.has(group)) wishes.poke(session);
     }
@@ -58,9 +62,12 @@ export function createRulesTeller({ store, resources, wishes, log }: RulesTeller
       log.warn({ file, path, reason }, "an agent group does not get a credential that it names");
     const texts = textsOf(present);
     const changed = changedKeys(said, texts);
+    const appeared = [...changed].filter((group) => !said.has(group));
     said = texts;
     if (changed.size === 0) return;
-    tell(changed).catch((err: unknown) => log.error({ err }, "could not say the rules of running sessions again"));
+    tell(changed, appeared).catch((err: unknown) =>
+      log.error({ err }, "could not say the rules of running sessions again"),
+    );
   };
 }
 

@@ -206,6 +206,18 @@ function admissionContract(open: OpenQueue): void {
     );
 
     it(
+      "is tried again at once when its group has changed for the better",
+      onQueue(async (world) => {
+        await world.say("a");
+        await world.store.startFailed("default/one", 1, "No such group.");
+        await world.store.endBackOff("default/other");
+        assert.deepEqual(await world.store.admit("default/group", 10), []);
+        await world.store.endBackOff("default/group");
+        assert.deepEqual(await world.store.admit("default/group", 10), ["default/one"]);
+      }),
+    );
+
+    it(
       "of an older epoch means nothing",
       onQueue(async (world) => {
         await world.say("a");

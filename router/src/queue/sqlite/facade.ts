@@ -18,6 +18,7 @@ export function createFacade(batcher: Batcher, path: string): QueueStore {
     observePod: (...args) => run("observePod", args),
     raiseEpoch: (...args) => run("raiseEpoch", args),
     hindered: (...args) => run("hindered", args),
+    endBackOff: (...args) => run("endBackOff", args),
     requestDrain: (...args) => run("requestDrain", args),
     replaceDrained: (...args) => run("replaceDrained", args),
     setPaused: (...args) => run("setPaused", args),

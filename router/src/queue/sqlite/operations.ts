@@ -20,7 +20,7 @@ import {
   wish,
   wishes,
 } from "./rules/session-life.ts";
-import { hindered, raiseEpoch, replaceDrained, requestDrain } from "./rules/starter-reports.ts";
+import { endBackOff, hindered, raiseEpoch, replaceDrained, requestDrain } from "./rules/starter-reports.ts";
 import { stats } from "./rules/stats.ts";
 import { take } from "./rules/take.ts";
 import { fail, finish, post } from "./rules/turns.ts";
@@ -51,6 +51,7 @@ export const operations = {
   observePod,
   raiseEpoch,
   hindered,
+  endBackOff,
   requestDrain,
   replaceDrained,
   setPaused,

@@ -37,6 +37,10 @@ describe("what the status of a Session says of its pod", () => {
       is: { ...base, podUid: "p", phase: "Running" },
     },
     {
+      status: { phase: "Awake", epoch: 3, podUid: "p", ...ready("False", "PodLost") },
+      is: { ...base, podUid: "p", phase: "Starting", reason: "It is PodLost." },
+    },
+    {
       status: { phase: "Failed", epoch: 3, ...ready("False", "QuotaExceeded") },
       is: { ...base, phase: "Failed", reason: "It is QuotaExceeded." },
     },

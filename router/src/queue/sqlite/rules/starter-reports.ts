@@ -12,6 +12,8 @@ const setEpoch = sql<[number, string]>(`
 
 const setReason = sql<[string, string]>("UPDATE sessions SET reason = ? WHERE session = ?");
 
+const forgetRetry = sql<[string]>("UPDATE sessions SET retry_at = NULL WHERE agent_group = ? AND retry_at IS NOT NULL");
+
 const setDrain = sql<[string, number]>(`
   UPDATE sessions SET draining = 2 WHERE session = ? AND epoch = ? AND wanted = 1 AND draining <> 2`);
 
@@ -36,6 +38,10 @@ export function hindered(tx: Transaction, key: string, epoch: number, reason: st
   }
   return tx.written();
 }
+
+export const endBackOff = (tx: Transaction, group: string): void => {
+  tx.run(forgetRetry, group);
+};
 
 export const requestDrain = (tx: Transaction, session: string, epoch: number): boolean =>
   tx.run(setDrain, session, epoch) > 0;
