@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { reportOf } from "./pod-report.ts";
-import { seenOf } from "./session-seen.ts";
+import { sessionSeenOf } from "./session-seen.ts";
 
 const report = (status: object | undefined) =>
   reportOf(
-    seenOf({
+    sessionSeenOf({
       metadata: { namespace: "agents", name: "s", uid: "u", resourceVersion: "1" },
       spec: { group: "helper", wake: { wanted: true, epoch: 3 } },
       ...(status && { status }),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { SessionWish } from "../../queue/queue-store.ts";
-import { seenOf } from "./session-seen.ts";
+import { sessionSeenOf } from "./session-seen.ts";
 import { SessionsWorld } from "./testing.ts";
 
 const key = "agents/s";
@@ -24,7 +24,7 @@ async function start(wanted = true, epoch = 1) {
 const specOf = (world: SessionsWorld) => world.objects.get(key)?.spec;
 const wakeOf = (world: SessionsWorld) => {
   const object = world.objects.get(key);
-  return object && seenOf(object).wake;
+  return object && sessionSeenOf(object).wake;
 };
 
 describe("the wish in a Session object", () => {

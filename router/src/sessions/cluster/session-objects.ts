@@ -5,7 +5,7 @@ import type { KubeClient } from "@copepod/kube/client/client";
 import { isAlreadyExists, isConflict, isNotFound } from "@copepod/kube/errors";
 import type { KubeObject } from "@copepod/kube/object";
 import type { Clock, SessionWish } from "../../queue/queue-store.ts";
-import { type SessionSeen, seenOf, sessionResource, type Wake } from "./session-seen.ts";
+import { type SessionSeen, sessionResource, sessionSeenOf, type Wake } from "./session-seen.ts";
 
 /** What a write brought back stands in for the cache until the watch has caught up, but not longer. */
 const aheadMs = 5_000;
@@ -35,7 +35,7 @@ export class SessionObjects {
     this.#caches = new Map(
       namespaces.map((namespace) => {
         const name = `sessions of ${namespace}`;
-        const cache = reflectors.declare({ resource: sessionResource, name, namespace, transform: seenOf });
+        const cache = reflectors.declare({ resource: sessionResource, name, namespace, transform: sessionSeenOf });
         cache.subscribe((session, change) => this.#changed(session, change));
         return [namespace, cache];
       }),
@@ -85,7 +85,7 @@ export class SessionObjects {
   }
 
   async #write(session: string, write: () => Promise<KubeObject>): Promise<void> {
-    const seen = seenOf(await write());
+    const seen = sessionSeenOf(await write());
     const known = this.#cacheOf(session)?.get(session);
     // The watch was faster, and may know more by now.
     if (known && hasReached(known, seen) && known.uid === seen.uid) return;
@@ -109,7 +109,7 @@ export class SessionObjects {
   async #read(session: string): Promise<SessionSeen | undefined> {
     this.#ahead.delete(session);
     try {
-      return seenOf(await this.#client.get(sessionResource, splitKey(session)));
+      return sessionSeenOf(await this.#client.get(sessionResource, splitKey(session)));
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;

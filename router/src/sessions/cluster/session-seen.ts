@@ -57,7 +57,7 @@ export interface SessionSeen {
 }
 
 /** @throws Error for an object that is no Session */
-export function seenOf({ metadata, ...object }: KubeObject): SessionSeen {
+export function sessionSeenOf({ metadata, ...object }: KubeObject): SessionSeen {
   const { namespace = "", name = "", uid = "", resourceVersion = "" } = metadata;
   const { spec, status = {} } = objectSchema.parse(object);
   return {

@@ -4,7 +4,7 @@ import { ApiError } from "@copepod/kube/errors";
 import { type KubeObject, keyOf, type ObjectName } from "@copepod/kube/object";
 import { TestClock } from "@copepod/kube/testing/clock";
 import { SessionObjects } from "./session-objects.ts";
-import { type SessionSeen, seenOf } from "./session-seen.ts";
+import { type SessionSeen, sessionSeenOf } from "./session-seen.ts";
 
 const refused = (status: number, reason: string) => new ApiError(reason, { status, reason, causes: [] });
 
@@ -30,7 +30,7 @@ export class SessionsWorld {
 
   /** The cache hears of all that the server has. */
   watch(): void {
-    const seen = [...this.objects.values()].map(seenOf);
+    const seen = [...this.objects.values()].map(sessionSeenOf);
     const changed = seen.filter(
       ({ session, resourceVersion }) => this.cache.resourceVersion(session) !== resourceVersion,
     );
