@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { pods } from "@copepod/cli/cluster/kinds";
 import { resourceOf } from "@copepod/cli/cluster/objects";
 import { type Cluster, openCluster } from "@copepod/cli/cluster/open-cluster";
 import { requestedToken } from "@copepod/cli/cluster/router-token";
@@ -114,6 +115,25 @@ describe("the command line on a real API server", { skip: await controlPlaneGate
     const none = requestedToken(client, { namespace, name: "nobody" }, systemClock)();
     await assert.rejects(none, { code: "notFound", message: /"agents\/nobody" does not exist/ });
     await close();
+  });
+
+  it("finds a namespace that takes any pod, and programs that have lost their rights", async () => {
+    const metadata = {
+      name: "router",
+      labels: { "app.kubernetes.io/name": "copepod", "app.kubernetes.io/component": "router" },
+    };
+    const spec = { serviceAccountName: "router", containers: [{ name: "router", image: "none" }] };
+    await post("/api/v1/namespaces/copepod/serviceaccounts", { metadata: { name: "router" } });
+    await post("/api/v1/namespaces/copepod/pods", { metadata, spec });
+    const { client, close } = await open();
+    const pod = { namespace: "copepod", name: "router" };
+    const status = { conditions: [{ type: "Ready", status: "True" }] };
+    await client.mergePatch(pods, { ...pod, subresource: "status" }, { status });
+    const { stdout } = await run(["doctor"]);
+    await client.delete(pods, pod, { gracePeriodSeconds: 0 });
+    await close();
+    assert.match(stdout, /router: runs, and may not patch sessions\.copepod\.dev in the namespace "agents"/);
+    assert.match(stdout, /"agents" takes pods that are not restricted/);
   });
 
   it("finds the kinds of this version, and misses the programs", async () => {

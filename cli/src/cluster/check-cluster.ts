@@ -33,11 +33,17 @@ export async function checkCluster(cluster: Cluster): Promise<readonly Finding[]
 
 const install = "Install Copepod: `copepod install`.";
 
+const securityLevel = "pod-security.kubernetes.io/enforce";
+
 async function checkNamespace({ client, namespace }: Cluster): Promise<Finding> {
   const found = await look(client.get(namespaces, { name: namespace }));
   if (found === "missing") {
     const cure = "Name another with `-n`, or make it: the chart does so for `agents.namespaces`.";
     return { check: "namespace", state: "bad", detail: `"${namespace}" does not exist`, cure };
+  }
+  if (found !== "forbidden" && found.metadata.labels?.[securityLevel] !== "restricted") {
+    const cure = `Label it \`${securityLevel}=restricted\`: else any pod may be made there, with all of the node.`;
+    return { check: "namespace", state: "info", detail: `"${namespace}" takes pods that are not restricted`, cure };
   }
   return { check: "namespace", state: "ok", detail: `agents are in "${namespace}"` };
 }
@@ -72,15 +78,35 @@ function currencyOf(found: KubeObject, definition: Definition): "current" | "oth
   return isDeepStrictEqual(served, own) ? "current" : "other";
 }
 
-async function checkProgram({ client, systemNamespace: namespace }: Cluster, program: Program): Promise<Finding> {
+/** Without these nothing happens, and nobody says so: all that a program has to write on is refused. */
+const needs = {
+  router: { verb: "patch", group: apiGroup, resource: "sessions" },
+  operator: { verb: "patch", group: apiGroup, resource: "sessions", subresource: "status" },
+} as const;
+
+async function checkProgram(cluster: Cluster, program: Program): Promise<Finding> {
+  const { client, systemNamespace: namespace } = cluster;
   const found = await look(podsOf(client, namespace, program));
   if (typeof found === "string") return unseen(program, { verb: "list", resource: "pods", namespace });
   const ready = found.find(isReady);
-  if (ready) return { check: program, state: "ok", detail: `ready (${textAt(ready, ".metadata.name")})` };
+  if (ready) return await checkProgramRights(cluster, program, ready);
   const [pod] = found;
   if (!pod) return { check: program, state: "bad", detail: `the namespace "${namespace}" has none`, cure: install };
   const cure = `\`copepod logs ${program}\` has its last words; \`kubectl -n ${namespace} describe pods\` the rest.`;
   return { check: program, state: "bad", detail: whyNot(pod), cure };
+}
+
+async function checkProgramRights(
+  { client, systemNamespace, namespace }: Cluster,
+  program: Program,
+  pod: KubeObject,
+): Promise<Finding> {
+  const right = { ...needs[program], namespace };
+  const user = `system:serviceaccount:${systemNamespace}:${textAt(pod, ".spec.serviceAccountName")}`;
+  if ((await look(may(client, right, user))) !== false)
+    return { check: program, state: "ok", detail: `ready (${textAt(pod, ".metadata.name")})` };
+  const cure = "`helm upgrade` with the same values puts its Roles back; `agents.namespaces` must name the namespace.";
+  return { check: program, state: "bad", detail: `runs, and may not ${describeRight(right)}`, cure };
 }
 
 async function checkPolicies({ client }: Cluster): Promise<Finding> {

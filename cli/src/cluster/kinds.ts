@@ -23,6 +23,7 @@ const ofCluster = (group: string, [kind, plural]: readonly [string, string]): Re
 export const namespaces = ofCluster("", ["Namespace", "namespaces"]);
 export const storageClasses = ofCluster("storage.k8s.io", ["StorageClass", "storageclasses"]);
 export const accessReviews = ofCluster("authorization.k8s.io", ["SelfSubjectAccessReview", "selfsubjectaccessreviews"]);
+export const accountReviews = ofCluster("authorization.k8s.io", ["SubjectAccessReview", "subjectaccessreviews"]);
 export const customResourceDefinitions = ofCluster("apiextensions.k8s.io", [
   "CustomResourceDefinition",
   "customresourcedefinitions",

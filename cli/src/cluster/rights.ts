@@ -1,7 +1,7 @@
 import type { KubeClient } from "@copepod/kube/client/client";
 import { ExitError } from "../exit-codes.ts";
 import { valueAt } from "../output/value-at.ts";
-import { accessReviews } from "./kinds.ts";
+import { accessReviews, accountReviews } from "./kinds.ts";
 
 /** A right as RBAC has it. */
 export interface Right {
@@ -16,11 +16,15 @@ export interface Right {
   readonly name?: string;
 }
 
-/** Whether the person of the kubeconfig has the right. */
-export async function may(client: KubeClient, right: Right): Promise<boolean> {
+/**
+ * Whether the person of the kubeconfig has the right.
+ * @param user somebody else, in place of that person; to ask for others takes a right of its own
+ */
+export async function may(client: KubeClient, right: Right, user?: string): Promise<boolean> {
   const { verb, group = "", resource, subresource, namespace, name } = right;
   const resourceAttributes = { verb, group, resource, subresource, namespace, name };
-  const review = await client.create(accessReviews, { metadata: {}, spec: { resourceAttributes } });
+  const kind = user === undefined ? accessReviews : accountReviews;
+  const review = await client.create(kind, { metadata: {}, spec: { resourceAttributes, user } });
   return valueAt(review, ".status.allowed") === true;
 }
 
