@@ -1,4 +1,5 @@
 import type { Blobs } from "@copepod/core/blobs";
+import { podGraceMs } from "@copepod/core/cluster";
 import { CopepodError, codeOf } from "@copepod/core/errors";
 import { longPollMs, maxRowsPerTake } from "@copepod/core/limits";
 import type { MailboxClient, SessionContext } from "@copepod/core/mailbox-api";
@@ -14,8 +15,10 @@ import { createRetry, type Retry } from "./retry.ts";
 import type { Time } from "./time.ts";
 import { RunningTurn, type Setting } from "./turn.ts";
 
-/** How long a running turn may go on when the runner is asked to end: less than the 60 s after which it is killed. */
-export const drainGraceMs = 50_000;
+/** What is left for the end of a turn before the runner is killed. */
+const endMs = 10_000;
+/** How long a running turn may go on when the runner is asked to end. */
+export const drainGraceMs = podGraceMs - endMs;
 /** Without a change the turns look around this often. */
 const idleMs = 60_000;
 

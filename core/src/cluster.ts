@@ -18,7 +18,7 @@ export const ports = {
 /** Labels of what the operator makes. Values are names of resources, at most 63 characters. */
 export const labels = {
   managedBy: "app.kubernetes.io/managed-by",
-  /** `session` on pods of sessions; `janitor` on what clears folders. */
+  /** `session` on pods of sessions. */
   component: "copepod.dev/component",
   group: "copepod.dev/group",
   session: "copepod.dev/session",
@@ -72,6 +72,9 @@ export function parsePodName(name: string): { readonly session: string; readonly
   const [session, epoch] = [found?.[1], Number(found?.[2])];
   return session === undefined || !Number.isSafeInteger(epoch) ? undefined : { session, epoch };
 }
+
+/** What a session's pod gets from SIGTERM to SIGKILL: the runner ends its turn a little earlier, the proxy serves it till then. */
+export const podGraceMs = 60_000;
 
 /** Names of the two containers. */
 export const containers = { proxy: "credential-proxy", agent: "agent" } as const;

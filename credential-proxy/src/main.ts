@@ -1,3 +1,4 @@
+import { podGraceMs } from "@copepod/core/cluster";
 import { createClient } from "@copepod/core/endpoint";
 import { CopepodError, codeOf } from "@copepod/core/errors";
 import { untilAsked, untilEnded } from "@copepod/core/lifetime";
@@ -20,8 +21,6 @@ import { Upstreams } from "./network/upstreams.ts";
 import { RulesSource } from "./rules/rules-source.ts";
 import { UsageReport } from "./usage/report.ts";
 
-/** The runner's turn may go on this long after SIGTERM; the proxy serves it to the end. */
-const serveGraceMs = 60_000;
 /** How long the router may take to hear that this pod drains. */
 const drainTimeoutMs = 5_000;
 /** Instructions, usage and drain at the same time. What the runner and the agent keep busy is not theirs to wait for. */
@@ -102,7 +101,7 @@ async function serveToTheEnd({
   const told = mailbox.drain({}, { signal: timeout }).catch((error: unknown) => {
     log.info({ code: codeOf(error) }, "router was not told that the pod drains");
   });
-  const bound = AbortSignal.any([hurried, AbortSignal.timeout(serveGraceMs)]);
+  const bound = AbortSignal.any([hurried, AbortSignal.timeout(podGraceMs)]);
   await Promise.all([told, server.untilQuiet(bound).catch(() => undefined)]);
 }
 

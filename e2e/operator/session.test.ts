@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { annotations, groupObjectName, podNameOf } from "@copepod/core/cluster";
+import { annotations, groupObjectName, labels, podNameOf } from "@copepod/core/cluster";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { createKubeClient } from "@copepod/kube/client/kube-client";
 import { kubeconfig } from "@copepod/kube/client/kubeconfig";
@@ -102,6 +102,27 @@ describe("sessions on a real API server", { skip: await controlPlaneGate() }, ()
     await world.wake(session, 2);
     await world.untilPhase(session, "Awake");
     assert.equal((await world.pod(session, 1))?.metadata.resourceVersion, foreign.metadata.resourceVersion);
+  });
+
+  it("do not go on with a pod from which somebody took the labels by which the network knows it", async () => {
+    await using world = await open();
+    await world.start();
+    const [session, other] = await world.sessions(2);
+    for (const [name, label] of [
+      [session, labels.managedBy],
+      [other, labels.component],
+    ] as const) {
+      await world.wake(name, 1);
+      const { podUid } = await world.untilPhase(name, "Awake");
+      const metadata = { labels: { [label]: null } };
+      await server.mergePatch(pods, { namespace: world.namespace, name: podNameOf(name, 1) }, { metadata });
+      await until("another pod", async () => {
+        const pod = await world.pod(name, 1);
+        return pod !== undefined && pod.metadata.uid !== podUid && pod.metadata.labels?.[label] !== undefined;
+      });
+      await world.untilPhase(name, "Awake");
+    }
+    assert.deepEqual(world.kubelet.coexisting, []);
   });
 
   it("end both of two pods, and go on only when they are gone", async () => {

@@ -36,7 +36,7 @@ describe("the operator's configuration", () => {
     assert.equal(config.metricsPort, 9090);
     const { imagePullPolicy, wakesPerNode, client, session } = config.settings;
     assert.deepEqual([imagePullPolicy, wakesPerNode, client], ["IfNotPresent", 4, { qps: 50, burst: 100 }]);
-    assert.deepEqual(session, { proxyResources: {}, agentResources: {} });
+    assert.deepEqual(session, { proxyResources: {}, agentResources: {}, allowedMetadata: [] });
   });
 
   for (const [says, settings, where] of [

@@ -61,6 +61,8 @@ export const settingsSchema = z.strictObject({
       /** Where the agent group names none. */
       agentResources: resources.default({}),
       runtimeClassName: z.string().min(1).optional(),
+      /** What names of labels and annotations in `podOverrides` may begin with; plain words without a domain always may. */
+      allowedMetadata: z.array(z.string().min(1)).default([]),
     })
     .prefault({}),
   network: networkSettings,

@@ -26,7 +26,7 @@ export interface Caches {
   readonly sessions: Cache<Seen<Session>>;
   readonly workspaces: Cache<Seen<Workspace>>;
   readonly credentials: Cache<Seen<Credential>>;
-  /** Pods of sessions and of janitors. Indexes: `session` (keys of their Sessions), `group` (keys of agent groups). */
+  /** Pods of sessions. Indexes: `session` (keys of their Sessions), `group` (keys of agent groups). */
   readonly pods: Cache<PodSeen>;
   readonly volumeClaims: Cache<KubeObject>;
   readonly serviceAccounts: Cache<KubeObject>;

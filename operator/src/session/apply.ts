@@ -1,14 +1,15 @@
-import { annotations } from "@copepod/core/cluster";
+import { annotations, startingReason } from "@copepod/core/cluster";
 import type { Session } from "@copepod/crds/session";
-import { isControlledBy } from "@copepod/kube/controller/owners";
-import { ApiError, isAlreadyExists, isNotFound } from "@copepod/kube/errors";
+import { ApiError, isAlreadyExists, isConflict, isNotFound } from "@copepod/kube/errors";
 import { keyOf } from "@copepod/kube/object";
 import type { LeaderParts } from "../parts.ts";
 import { pods, sessions } from "../resources.ts";
 import type { Seen } from "../seen.ts";
 import { type Act, type Decision, failed, waking } from "./decide.ts";
 import type { Trouble } from "./facts.ts";
+import { isMade, isOwn } from "./own-pod.ts";
 import { type PodPlan, podFor } from "./pod.ts";
+import { changeOf } from "./pod-changes.ts";
 import { type PodSeen, seePod } from "./pod-seen.ts";
 import type { RecentWrites } from "./recent.ts";
 import { asSentence, type OwnStatus, readStatus, statusPatch } from "./status.ts";
@@ -64,32 +65,55 @@ async function create(parts: ApplyParts, { session, plan, signal }: Subject): Pr
   const pod = podFor(plan, { epoch, placeholder: parts.newPlaceholder() });
   const { namespace, name = "" } = pod.metadata;
   try {
-    const made = seePod(await parts.fence.create(pods, pod, { signal }));
+    const answer = await parts.fence.create(pods, pod, { signal });
+    const change = changeOf(pod, answer);
+    if (change !== undefined) {
+      // One that has changed again, since it got its node, ends because its session has failed.
+      await parts.fence.delete(pods, answer, { signal }).catch(unlessConflict);
+      return failed(epoch, podChanged(change));
+    }
+    const made = seePod(answer);
     parts.recent.made(keyOf({ namespace, name: session.metadata.name ?? "" }), made);
     return waking(epoch, { name, uid: made.metadata.uid ?? "" });
   } catch (error) {
-    if (isAlreadyExists(error)) return await takeUp(parts, { session, signal }, { namespace, name });
+    if (isAlreadyExists(error)) return await takeUp(parts, { session, signal }, { namespace, name, error });
     const refusal = refusalOf(error);
     if (refusal) return failed(epoch, refusal);
     throw error;
   }
 }
 
-/** A pod of ours that the cache does not show yet, or somebody else's, which is left alone. */
+function unlessConflict(error: unknown): void {
+  if (!isConflict(error)) throw error;
+}
+
+const podChanged = (field: string): Trouble => ({
+  reason: "PodChanged",
+  message: `Somebody, mostly an admission webhook, changed ${field} of the pod as it was made; it is ended. Have sessions' pods left out.`,
+});
+
+/**
+ * A pod of ours that the cache does not show yet, or somebody else's, which is left alone.
+ * @throws the error of the create, which brings the Session back: a pod of ours has to be gone first
+ */
 async function takeUp(
-  { client }: ApplyParts,
+  parts: ApplyParts,
   { session, signal }: Pick<Subject, "session" | "signal">,
-  place: { readonly namespace: string | undefined; readonly name: string },
+  { error, ...place }: { readonly namespace: string | undefined; readonly name: string; readonly error: unknown },
 ): Promise<OwnStatus | undefined> {
   const { epoch } = session.resource.spec.wake;
-  const found = seePod(await client.get(pods, place, { signal }));
-  if (!isControlledBy(found, session)) {
+  const found = await parts.client.get(pods, place, { signal });
+  if (!isMade(found, session)) {
     const message = `There is a pod ${place.name} that is not of this session; it is left alone. Delete or rename it.`;
     return failed(epoch, { reason: "Conflict", message });
   }
-  // The cache shows its end in a moment.
-  if (found.deletedAt !== undefined) return undefined;
-  return waking(epoch, { name: place.name, uid: found.metadata.uid ?? "" });
+  const { deletedAt, metadata } = seePod(found);
+  if (deletedAt === undefined && isOwn(found, session)) {
+    return waking(epoch, { name: place.name, uid: metadata.uid ?? "" });
+  }
+  // Of the name's earlier Session, or without what network policies and caches know it by.
+  if (deletedAt === undefined) await parts.fence.delete(pods, found, { signal });
+  throw error;
 }
 
 /** What the cluster says no to; undefined for what passes by itself. */
@@ -118,7 +142,7 @@ async function writeStatus(parts: ApplyParts, { session, signal }: Subject, want
   if (!isNormal(wanted)) tell(parts, { session }, wanted.ready);
 }
 
-const normalReasons = ["Asleep", "Awake", "Starting", "Draining", "Suspended"];
+const normalReasons = ["Asleep", "Awake", startingReason, "Draining", "Suspended"];
 const isNormal = ({ ready }: OwnStatus): boolean => normalReasons.includes(ready.reason);
 
 function tell({ events }: ApplyParts, { session }: Pick<Subject, "session">, { reason, message }: Trouble): void {

@@ -21,6 +21,8 @@ const waking = { phase: "Waking", podUid: "pod-uid", epoch: 5 };
 const failed = { phase: "Failed", epoch: 5 };
 const asleep = { wake: { wanted: false, epoch: 5 } };
 const ready = facts({ isReady: true });
+const lost = { lostSince: now - nodeLostMs };
+const podLost = { type: "Ready", status: "False", reason: "PodLost", message: "", lastTransitionTime: "" };
 
 const rows: readonly Row[] = [
   { says: "a pod is made for a wish", given: {}, acts: ["create"] },
@@ -32,27 +34,31 @@ const rows: readonly Row[] = [
   },
   { says: "a failed epoch stays what it is after the sleep", given: { ...asleep, status: failed } },
   { says: "a later epoch is tried", given: { status: { ...failed, epoch: 4 } }, acts: ["create"] },
-  { says: "what comes in a moment is waited for in silence", given: { start: { kind: "soon" } }, lookAgain: 100 },
+  { says: "what comes in a moment is waited for in silence", given: { outlook: { kind: "soon" } }, lookAgain: 100 },
   {
     says: "what comes later is waited for, and told",
-    given: { start: { kind: "later", ...trouble } },
+    given: { outlook: { kind: "later", ...trouble } },
     status: "Waking SomeTrouble",
     lookAgain: 1_000,
   },
   {
     says: "what people have to mend fails the epoch",
-    given: { start: { kind: "refused", ...trouble } },
+    given: { outlook: { kind: "refused", ...trouble } },
     status: "Failed SomeTrouble",
   },
   {
     says: "a pod of a group that is gone or going ends",
-    given: { pods: [ready], status: awake, start: { kind: "refused", reason: "GroupMissing", message: "It is gone." } },
+    given: {
+      pods: [ready],
+      status: awake,
+      outlook: { kind: "refused", reason: "GroupMissing", message: "It is gone." },
+    },
     status: "Failed GroupMissing",
     acts: ["end"],
   },
   {
     says: "a pod that runs goes on while people have to mend what a new one would need",
-    given: { pods: [ready], status: awake, start: { kind: "refused", ...trouble } },
+    given: { pods: [ready], status: awake, outlook: { kind: "refused", ...trouble } },
     status: "Awake Awake",
   },
   { says: "a pod that starts is published", given: { pods: [facts()] }, status: "Waking Starting" },
@@ -85,7 +91,7 @@ const rows: readonly Row[] = [
   },
   {
     says: "but not for ever",
-    given: { pods: [facts({ name: "helper-1-6", epoch: 6, madeAt: now - 61_000 })] },
+    given: { pods: [facts({ name: "helper-1-6", epoch: 6, ageMs: 61_000 })] },
     acts: ["end"],
   },
   {
@@ -146,7 +152,7 @@ const rows: readonly Row[] = [
   {
     says: "an image that does not come fails the epoch",
     given: {
-      pods: [facts({ image: { ...trouble, isFinal: false }, madeAt: now - imageDeadlineMs })],
+      pods: [facts({ image: { ...trouble, isFinal: false }, ageMs: imageDeadlineMs })],
       status: waking,
     },
     acts: ["end"],
@@ -166,13 +172,13 @@ const rows: readonly Row[] = [
   },
   {
     says: "a start that takes too long fails, and says what kept it",
-    given: { pods: [facts({ delay: trouble, madeAt: now - startDeadlineMs })], status: waking },
+    given: { pods: [facts({ delay: trouble, ageMs: startDeadlineMs })], status: waking },
     acts: ["end"],
     status: "Failed SomeTrouble",
   },
   {
     says: "or that nobody knows what did",
-    given: { pods: [facts({ madeAt: now - startDeadlineMs })], status: waking },
+    given: { pods: [facts({ ageMs: startDeadlineMs })], status: waking },
     acts: ["end"],
     status: "Failed StartTimeout",
   },
@@ -189,36 +195,55 @@ const rows: readonly Row[] = [
   },
   {
     says: "a node that was silent for a moment is not lost",
-    given: { pods: [ready], status: awake, lostSince: now - nodeLostMs + 700 },
+    given: { pods: [{ ...ready, lostSince: now - nodeLostMs + 700 }], status: awake },
     status: "Awake Awake",
     lookAgain: 700,
   },
   {
     says: "a pod on a lost node is waited for",
-    given: { pods: [ready], status: awake, lostSince: now - nodeLostMs },
+    given: { pods: [{ ...ready, ...lost }], status: awake },
+    status: "Awake PodLost",
+  },
+  {
+    says: "also one that was not awake yet",
+    given: { pods: [facts(lost)], status: waking },
     status: "Waking PodLost",
+  },
+  {
+    says: "a pod whose node is back starts its containers anew, and no deadline holds for it",
+    given: { pods: [facts({ ageMs: startDeadlineMs })], status: { ...awake, conditions: [podLost] } },
+    status: "Awake Awake",
   },
   {
     says: "or given up, where the group says so",
-    given: { pods: [ready], status: awake, lostSince: now - nodeLostMs, forceLost: true },
+    given: { pods: [{ ...ready, ...lost }], status: awake, forceLost: true },
     acts: ["end at once"],
-    status: "Waking PodLost",
+    status: "Awake PodLost",
   },
   {
     says: "a pod that can't end on a lost node says so",
-    given: { ...asleep, pods: [facts({ deletedAt: now - slowEndMs })], status: awake, lostSince: now - nodeLostMs },
+    given: { ...asleep, pods: [facts({ deletedAt: now - slowEndMs, ...lost })], status: awake },
     status: "Draining PodLost",
   },
   {
     says: "or is given up, too",
     given: {
       ...asleep,
-      pods: [facts({ deletedAt: now })],
+      pods: [facts({ deletedAt: now, ...lost })],
       status: awake,
-      lostSince: now - nodeLostMs,
       forceLost: true,
     },
     acts: ["end at once"],
+  },
+  {
+    says: "of two pods the one on a lost node is given up, where the group says so",
+    given: {
+      pods: [facts({ deletedAt: now }), facts({ uid: "other", deletedAt: now, ...lost })],
+      forceLost: true,
+    },
+    acts: ["end other at once"],
+    status: "Draining MultiplePods",
+    lookAgain: nodeLostMs,
   },
 ];
 
@@ -247,7 +272,7 @@ describe("what is done for a session", () => {
 
   it("keeps what it asked for while it can't know the settings", () => {
     const status = { ...awake, drainRequested: { epoch: 5, reason: "They changed." } };
-    const decision = decide(situation({ pods: [ready], status, start: { kind: "soon" } }));
+    const decision = decide(situation({ pods: [ready], status, outlook: { kind: "soon" } }));
     assert.deepEqual(decision.status?.drainRequested, status.drainRequested);
   });
 

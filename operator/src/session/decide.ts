@@ -1,9 +1,10 @@
-import type { PodFacts, Trouble } from "./facts.ts";
-import { behindMs, imageDeadlineMs, nodeLostMs, slowEndMs, startDeadlineMs, waitMs } from "./limits.ts";
+import { podGraceMs, startingReason } from "@copepod/core/cluster";
+import type { PodNow, Trouble } from "./facts.ts";
+import { behindMs, imageDeadlineMs, nodeLostMs, slowEndMs, soonMs, startDeadlineMs, waitMs } from "./limits.ts";
 import type { OwnStatus, StatusRead } from "./status.ts";
 
 /** Whether a pod could be made now, and from what. */
-export type Start =
+export type Outlook =
   | { readonly kind: "possible"; readonly template: string; readonly rules: string }
   /** What it needs comes in a moment, which nobody has to be told of. */
   | { readonly kind: "soon" }
@@ -18,10 +19,8 @@ export interface Situation {
   readonly suspended: string | undefined;
   readonly status: StatusRead;
   /** Those that the Session owns. */
-  readonly pods: readonly PodFacts[];
-  readonly start: Start;
-  /** UTC ms since when the pod's node was not heard of. */
-  readonly lostSince: number | undefined;
+  readonly pods: readonly PodNow[];
+  readonly outlook: Outlook;
   /** Whether pods on lost nodes are given up. */
   readonly forceLost: boolean;
 }
@@ -46,16 +45,22 @@ const nothing: Decision = { acts: [] };
 
 /** What brings a session closer to what is wanted of it. Pure. */
 export function decide(situation: Situation): Decision {
-  const { pods, wake, suspended } = situation;
+  const { pods, wake } = situation;
   const [pod, ...others] = pods;
   if (others.length > 0) return endAll(situation);
-  const isWanted = wake.wanted && suspended === undefined;
   // Epochs only grow: the cache of Sessions is behind that of pods, as it can be for a new leader.
   if (isNewer(situation, pod)) return { acts: [], lookAgainInMs: waitMs };
-  if (!pod) return isWanted && !hasFailed(situation) ? start(situation) : rest(situation);
-  const stays = isWanted && !hasFailed(situation) && pod.deletedAt === undefined && pod.epoch === wake.epoch;
+  if (!pod) return isWanted(situation) ? start(situation) : rest(situation);
+  const stays = isWanted(situation) && pod.deletedAt === undefined && pod.epoch === wake.epoch;
   return stays ? keep(situation, pod) : end(situation, pod);
 }
+
+/** Whether a pod is to be made, if it can. Known without an outlook, which is dear. */
+export const needsPod = (situation: Omit<Situation, "outlook">): boolean =>
+  situation.pods.length === 0 && isWanted(situation);
+
+const isWanted = (situation: Omit<Situation, "outlook">): boolean =>
+  situation.wake.wanted && situation.suspended === undefined && !hasFailed(situation);
 
 /** The status of a pod that was made just now. */
 export const waking = (epoch: number, pod: { readonly name: string; readonly uid: string }): OwnStatus => ({
@@ -64,7 +69,7 @@ export const waking = (epoch: number, pod: { readonly name: string; readonly uid
   podName: pod.name,
   podUid: pod.uid,
   drainRequested: undefined,
-  ready: { isTrue: false, reason: "Starting", message: "The pod starts." },
+  ready: { isTrue: false, reason: startingReason, message: "The pod starts." },
 });
 
 /** The status of an epoch that is not tried again. */
@@ -77,19 +82,22 @@ export const failed = (epoch: number, { reason, message }: Trouble): OwnStatus =
 
 const withoutPod = { podName: undefined, podUid: undefined, drainRequested: undefined } as const;
 
-const hasFailed = ({ status, wake }: Situation): boolean => status.phase === "Failed" && status.epoch === wake.epoch;
+const hasFailed = ({ status, wake }: Pick<Situation, "status" | "wake">): boolean =>
+  status.phase === "Failed" && status.epoch === wake.epoch;
 
-const isNewer = ({ wake, now }: Situation, pod: PodFacts | undefined): boolean =>
-  pod?.epoch !== undefined && pod.epoch > wake.epoch && now - pod.madeAt < behindMs;
+const isNewer = ({ wake }: Situation, pod: PodNow | undefined): boolean =>
+  pod?.epoch !== undefined && pod.epoch > wake.epoch && pod.ageMs < behindMs;
 
 /** Which of them may take rows can't be known: none goes on. */
 function endAll(situation: Situation): Decision {
   const { pods, wake } = situation;
   const message = "The session has two pods; both are ended, and nothing runs until they are gone.";
   return {
-    acts: pods
-      .filter(({ deletedAt }) => deletedAt === undefined)
-      .map(({ uid }) => ({ kind: "end", uid, atOnce: false })),
+    acts: pods.flatMap((pod) => {
+      const isGivenUp = situation.forceLost && lostFor(situation, pod).isLost;
+      return isGivenUp || pod.deletedAt === undefined ? [{ ...endOf(pod), atOnce: isGivenUp }] : [];
+    }),
+    lookAgainInMs: nodeLostMs,
     ...(hasFailed(situation)
       ? {}
       : {
@@ -116,9 +124,9 @@ function rest(situation: Situation): Decision {
   };
 }
 
-function end(situation: Situation, pod: PodFacts): Decision {
+function end(situation: Situation, pod: PodNow): Decision {
   const { now, forceLost } = situation;
-  const lost = lostFor(situation);
+  const lost = lostFor(situation, pod);
   if (pod.deletedAt === undefined) return { acts: [endOf(pod)], lookAgainInMs: slowEndMs };
   if (lost.isLost && forceLost) return { acts: [{ ...endOf(pod), atOnce: true }] };
   const lastsMs = now - pod.deletedAt;
@@ -126,7 +134,7 @@ function end(situation: Situation, pod: PodFacts): Decision {
   if (hasFailed(situation)) return { acts: [], ...lost.lookAgain };
   const ready = lost.isLost
     ? podLost(situation)
-    : { reason: "Draining", message: "The pod ends what it does, within a minute." };
+    : { reason: "Draining", message: `The pod ends what it does, within ${podGraceMs / 1_000} seconds.` };
   return {
     acts: [],
     status: {
@@ -141,16 +149,16 @@ function end(situation: Situation, pod: PodFacts): Decision {
   };
 }
 
-const endOf = ({ uid }: PodFacts): Act & { readonly kind: "end" } => ({ kind: "end", uid, atOnce: false });
+const endOf = ({ uid }: PodNow): Act & { readonly kind: "end" } => ({ kind: "end", uid, atOnce: false });
 
-function start({ start: how, wake }: Situation): Decision {
-  switch (how.kind) {
+function start({ outlook, wake }: Situation): Decision {
+  switch (outlook.kind) {
     case "possible":
       return { acts: [{ kind: "create" }] };
     case "soon":
-      return { acts: [], lookAgainInMs: waitMs / 10 };
+      return { acts: [], lookAgainInMs: soonMs };
     case "later": {
-      const ready = { isTrue: false, reason: how.reason, message: how.message };
+      const ready = { isTrue: false, reason: outlook.reason, message: outlook.message };
       return {
         acts: [],
         status: { ...withoutPod, phase: "Waking", epoch: wake.epoch, ready },
@@ -158,33 +166,36 @@ function start({ start: how, wake }: Situation): Decision {
       };
     }
     case "refused":
-      return { acts: [], status: failed(wake.epoch, how) };
+      return { acts: [], status: failed(wake.epoch, outlook) };
   }
 }
 
-function keep(situation: Situation, pod: PodFacts): Decision {
+function keep(situation: Situation, pod: PodNow): Decision {
   const wasAwake = situation.status.phase === "Awake" && situation.status.podUid === pod.uid;
   // What ran is made anew; what never did is the router's to try again, with its back-off.
   if (pod.ended && wasAwake) return { acts: [endOf(pod)], happened: pod.ended };
   const fatal = pod.ended ?? pod.crashes ?? groupMissing(situation);
   if (fatal) return giveUp(situation, pod, fatal);
-  const lost = lostFor(situation);
-  if (lost.isLost) return keepLost(situation, pod);
+  const lost = lostFor(situation, pod);
+  if (lost.isLost) return keepLost(situation, pod, wasAwake);
   const decision = pod.isReady || wasAwake ? keepAwake(situation, pod) : keepWaking(situation, pod);
   return { ...decision, ...lost.lookAgain };
 }
 
 /** What else keeps a new pod from being made does not end one that runs. */
-const groupMissing = ({ start: how }: Situation): Trouble | undefined =>
-  how.kind === "refused" && how.reason === "GroupMissing" ? how : undefined;
+const groupMissing = ({ outlook }: Situation): Trouble | undefined =>
+  outlook.kind === "refused" && outlook.reason === "GroupMissing" ? outlook : undefined;
 
-const giveUp = ({ wake }: Situation, pod: PodFacts, trouble: Trouble): Decision => ({
+const giveUp = ({ wake }: Situation, pod: PodNow, trouble: Trouble): Decision => ({
   acts: [endOf(pod)],
   status: failed(wake.epoch, trouble),
 });
 
-function keepLost(situation: Situation, pod: PodFacts): Decision {
-  const status = { ...waking(situation.wake.epoch, pod), ready: { isTrue: false, ...podLost(situation) } };
+/** One that was awake stays so: when its node is back, no deadline of a start holds for it. */
+function keepLost(situation: Situation, pod: PodNow, wasAwake: boolean): Decision {
+  const published = waking(situation.wake.epoch, pod);
+  const phase = wasAwake ? "Awake" : published.phase;
+  const status = { ...published, phase, ready: { isTrue: false, ...podLost(situation) } };
   return { acts: situation.forceLost ? [{ ...endOf(pod), atOnce: true }] : [], status };
 }
 
@@ -195,13 +206,15 @@ const podLost = ({ forceLost }: Situation): Trouble => ({
     : "The node of the pod is not heard of. The session waits until it is back, or until somebody removes the node.",
 });
 
-function keepAwake({ wake, start: how, status }: Situation, pod: PodFacts): Decision {
-  const isOld = how.kind === "possible" && pod.template !== how.template;
+function keepAwake({ wake, outlook, status }: Situation, pod: PodNow): Decision {
+  const isOld = outlook.kind === "possible" && pod.template !== outlook.template;
   const reason = "The settings of the agent group have changed since the pod was made.";
-  const known = how.kind === "possible" ? undefined : status.drainRequested;
+  const known = outlook.kind === "possible" ? undefined : status.drainRequested;
   return {
     acts:
-      how.kind === "possible" && pod.rules !== how.rules ? [{ kind: "refresh", uid: pod.uid, rules: how.rules }] : [],
+      outlook.kind === "possible" && pod.rules !== outlook.rules
+        ? [{ kind: "refresh", uid: pod.uid, rules: outlook.rules }]
+        : [],
     status: {
       ...waking(wake.epoch, pod),
       phase: "Awake",
@@ -211,14 +224,13 @@ function keepAwake({ wake, start: how, status }: Situation, pod: PodFacts): Deci
   };
 }
 
-function keepWaking(situation: Situation, pod: PodFacts): Decision {
-  const { now, wake, start: how } = situation;
-  const waitsMs = now - pod.madeAt;
-  const { image, delay } = pod;
+function keepWaking(situation: Situation, pod: PodNow): Decision {
+  const { wake, outlook } = situation;
+  const { image, delay, ageMs: waitsMs } = pod;
   if (image && (image.isFinal || waitsMs >= imageDeadlineMs)) return giveUp(situation, pod, image);
   if (waitsMs >= startDeadlineMs) return giveUp(situation, pod, delay ?? startTimeout);
   // No turn has begun: what was wrong may just have been mended.
-  if (how.kind === "possible" && pod.template !== how.template) return { acts: [endOf(pod)] };
+  if (outlook.kind === "possible" && pod.template !== outlook.template) return { acts: [endOf(pod)] };
   const status = waking(wake.epoch, pod);
   const trouble = image ?? delay;
   return {
@@ -235,7 +247,10 @@ const startTimeout: Trouble = {
   message: `The pod did not start within ${startDeadlineMs / 60_000} minutes; see its events.`,
 };
 
-function lostFor({ lostSince, now }: Situation): {
+function lostFor(
+  { now }: Situation,
+  { lostSince }: PodNow,
+): {
   readonly isLost: boolean;
   readonly lookAgain: { readonly lookAgainInMs?: number };
 } {

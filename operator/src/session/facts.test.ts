@@ -16,4 +16,16 @@ describe("what is seen of a pod", () => {
     assert.match(first?.message ?? "", /^CreateContainerError: .* no command specified$/);
     assert.deepEqual(refused("cd".repeat(32)), first);
   });
+
+  const crashes = (state: object, restartCount: number) => {
+    const containerStatuses = [{ name: "agent", ready: false, restartCount, state }];
+    return factsOf(seePod({ metadata: { name: "a-1" }, status: { containerStatuses } })).crashes?.reason;
+  };
+
+  it("counts restarts only against a container that waits for the next one: one that runs may be unready for another cause", () => {
+    const waiting = { waiting: { reason: "CrashLoopBackOff" } };
+    assert.equal(crashes(waiting, 5), "CrashLoop");
+    assert.equal(crashes(waiting, 4), undefined);
+    assert.equal(crashes({ running: {} }, 50), undefined);
+  });
 });

@@ -14,10 +14,8 @@ export interface Trouble {
 export interface PodFacts {
   readonly uid: string;
   readonly name: string;
-  /** Undefined for a name that is none of a session's pod. */
+  /** Undefined for a name that is none of a session's pod, and for a pod that `isOwn` denies. */
   readonly epoch: number | undefined;
-  /** UTC ms. */
-  readonly madeAt: number;
   /** UTC ms when it was asked to end. */
   readonly deletedAt: number | undefined;
   /** It will never run again. */
@@ -25,7 +23,7 @@ export interface PodFacts {
   readonly isReady: boolean;
   /** All containers have been started. */
   readonly isRunning: boolean;
-  /** Its containers end again and again. */
+  /** A container ends again and again, and waits for the next time. */
   readonly crashes: Trouble | undefined;
   /** An image can't be had now; `isFinal`: and never will be. */
   readonly image: (Trouble & { readonly isFinal: boolean }) | undefined;
@@ -35,12 +33,19 @@ export interface PodFacts {
   readonly rules: string | undefined;
 }
 
+/** A pod at the moment of a decision. */
+export interface PodNow extends PodFacts {
+  /** Since this process first saw it, by a clock that does not jump. */
+  readonly ageMs: number;
+  /** UTC ms since when its node was not heard of. */
+  readonly lostSince: number | undefined;
+}
+
 export function factsOf({ metadata, deletedAt, status }: PodSeen): PodFacts {
-  const { name = "", uid = "", annotations: notes = {}, creationTimestamp = "" } = metadata;
+  const { name = "", uid = "", annotations: notes = {} } = metadata;
   return {
     ...{ uid, name, deletedAt },
     epoch: parsePodName(name)?.epoch,
-    madeAt: Date.parse(creationTimestamp) || 0,
     ended: endedOf(status),
     isRunning: status.containerStatuses.length > 0 && status.containerStatuses.every(({ state }) => state.running),
     isReady: status.containerStatuses.length > 0 && status.containerStatuses.every(({ ready }) => ready),
@@ -59,9 +64,11 @@ function endedOf({ phase, reason, message }: PodSeen["status"]): Trouble | undef
 }
 
 function crashesOf({ containerStatuses }: PodSeen["status"]): Trouble | undefined {
-  const crashed = containerStatuses.find(({ ready, restartCount }) => !ready && restartCount >= maxRestarts);
+  const crashed = containerStatuses.find(
+    ({ state, restartCount }) => state.waiting?.reason === "CrashLoopBackOff" && restartCount >= maxRestarts,
+  );
   if (!crashed) return undefined;
-  const message = `The container ${crashed.name} was restarted ${maxRestarts} times and does not run; see its log.`;
+  const message = `The container ${crashed.name} was restarted ${maxRestarts} times and ended again; see its log.`;
   return { reason: "CrashLoop", message };
 }
 

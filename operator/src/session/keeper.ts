@@ -1,19 +1,20 @@
 import type { AgentGroup } from "@copepod/crds/agent-group";
 import type { Session } from "@copepod/crds/session";
+import type { CacheChange } from "@copepod/kube/cache/cache";
 import type { ReconcileResult } from "@copepod/kube/controller/controller";
-import { isControlledBy } from "@copepod/kube/controller/owners";
+import { ownerKey, ownKey } from "@copepod/kube/controller/owners";
 import { isNotFound } from "@copepod/kube/errors";
-import { type HasMetadata, keyOf } from "@copepod/kube/object";
-import { pods } from "../resources.ts";
+import { keyOf } from "@copepod/kube/object";
+import { pods, sessions } from "../resources.ts";
 import type { Seen } from "../seen.ts";
 import { type ApplyParts, apply, type Subject } from "./apply.ts";
-import { decide, type Situation } from "./decide.ts";
+import { decide, needsPod, type Situation } from "./decide.ts";
 import { factsOf } from "./facts.ts";
-import { slotWaitMs } from "./limits.ts";
+import { expectMs, slotWaitMs } from "./limits.ts";
+import { isOwn } from "./own-pod.ts";
 import { Places } from "./places.ts";
 import { type Planned, planPod, whyNoGroup } from "./plan.ts";
 import type { PodSeen } from "./pod-seen.ts";
-import { expectMs } from "./recent.ts";
 import { readStatus } from "./status.ts";
 
 /** Brings one Session after the other closer to what is wanted of it. */
@@ -21,15 +22,28 @@ export class SessionKeeper {
   readonly #parts: ApplyParts;
   readonly #places: Places;
 
-  constructor(parts: ApplyParts) {
+  /** @param call has a session looked at again */
+  constructor(parts: ApplyParts, call: (session: string) => void) {
     this.#parts = parts;
-    this.#places = new Places(parts, parts.recent);
+    this.#places = new Places({ ...parts, call });
+  }
+
+  /** To be called when a pod has changed, or is gone (`after` is undefined). */
+  heardOf({ before, after }: CacheChange<PodSeen>): void {
+    const { recent } = this.#parts;
+    const pod = after ?? before;
+    if (pod) recent.podChanged(pod, ownerKey(sessions)(pod)[0]);
+    if (pod && !after) recent.podGone(pod);
+    this.#places.callNext();
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult | undefined> {
     const cached = this.#parts.caches.sessions.get(key);
     // The garbage collector removes the pods of a Session that is gone.
-    if (!cached || cached.metadata.deletionTimestamp !== undefined) return undefined;
+    if (!cached || cached.metadata.deletionTimestamp !== undefined) {
+      this.#places.leave(key);
+      return undefined;
+    }
     const session = this.#parts.recent.latest(cached);
     if (!isReadable(session)) {
       this.#parts.log.warn(
@@ -38,54 +52,61 @@ export class SessionKeeper {
       );
       return undefined;
     }
-    const own = await this.#podsOf(key, session, signal);
-    const { start, plan } = await this.#plan(session, signal);
-    const decision = decide(this.#situation({ session, pods: own, start }));
-    const subject: Subject = { session, pods: own, plan, signal };
-    const isStart = decision.acts.some(({ kind }) => kind === "create");
-    const write = async () => {
-      await apply(this.#parts, subject, decision);
-      return { done: true };
-    };
-    const written = isStart ? await this.#places.whileTaken(write) : await write();
-    if (!written) return { requeueAfterMs: slotWaitMs };
+    const own = await this.#podsOf(key, signal);
+    const seen = this.#see(session, own);
+    if (!needsPod(seen)) {
+      this.#places.leave(key);
+      return await this.#bring({ session, pods: own, signal }, seen);
+    }
+    if (!this.#places.take(key)) return { requeueAfterMs: slotWaitMs };
+    try {
+      return await this.#bring({ session, pods: own, signal }, seen);
+    } finally {
+      this.#places.give();
+    }
+  }
+
+  async #bring(subject: Omit<Subject, "plan">, seen: Omit<Situation, "outlook">): Promise<ReconcileResult | undefined> {
+    const { outlook, plan } = await this.#plan(subject.session, subject.signal);
+    const decision = decide({ ...seen, outlook });
+    await apply(this.#parts, { ...subject, plan }, decision);
     // A pod that came and went before its maker heard of it leaves no event behind.
-    const expected = this.#parts.recent.awaits(key) ? expectMs : Number.POSITIVE_INFINITY;
+    const isAwaited = ownKey(subject.session).some((key) => this.#parts.recent.awaits(key));
+    const expected = isAwaited ? expectMs : Number.POSITIVE_INFINITY;
     const requeueAfterMs = Math.min(decision.lookAgainInMs ?? Number.POSITIVE_INFINITY, expected);
     return requeueAfterMs === Number.POSITIVE_INFINITY ? undefined : { requeueAfterMs };
   }
 
-  async #podsOf(key: string, session: HasMetadata, signal: AbortSignal): Promise<readonly PodSeen[]> {
+  /** Those of an earlier Session of the name, and without their labels, too: they end first. */
+  async #podsOf(key: string, signal: AbortSignal): Promise<readonly PodSeen[]> {
     const { recent, client } = this.#parts;
     const overdue = recent.overdue(key);
-    if (overdue && (await isGone(client, overdue, signal))) recent.forgetPod(overdue, key);
-    const cached = this.#parts.caches.pods.byIndex("session", key).filter((pod) => isControlledBy(pod, session));
-    return recent.pods(key, cached);
+    if (overdue && (await isGone(client, overdue, signal))) this.heardOf({ before: overdue, after: undefined });
+    return recent.pods(key, this.#parts.caches.pods.byIndex("session", key));
   }
 
   async #plan(session: Readable, signal: AbortSignal): Promise<Planned> {
     // Nobody asks for a pod: what it would need does not matter.
-    if (!session.resource.spec.wake.wanted) return { start: { kind: "soon" } };
+    if (!session.resource.spec.wake.wanted) return { outlook: { kind: "soon" } };
     const place = groupPlace(session);
     const group = this.#parts.caches.groups.get(keyOf(place));
     return group ? planPod(this.#parts, session, group) : await whyNoGroup(this.#parts, place, signal);
   }
 
-  #situation({
-    session,
-    pods: own,
-    start,
-  }: Pick<Subject, "pods"> & { session: Readable } & Pick<Planned, "start">): Situation {
-    const { caches, clock } = this.#parts;
+  #see(session: Readable, own: readonly PodSeen[]): Omit<Situation, "outlook"> {
+    const { caches, clock, recent } = this.#parts;
     const { wake, suspended } = session.resource.spec;
     const group = caches.groups.get(keyOf(groupPlace(session)))?.resource;
-    const node = caches.nodes.get(own[0]?.nodeName ?? "");
     return {
-      ...{ wake, start, now: clock.now() },
+      ...{ wake, now: clock.now() },
       suspended: whySuspended(suspended, group),
       status: readStatus(session.status),
-      pods: own.map(factsOf),
-      lostSince: node?.lostSince,
+      pods: own.map((pod) => ({
+        ...factsOf(pod),
+        ...(isOwn(pod, session) ? {} : { epoch: undefined }),
+        ageMs: recent.ageOf(pod),
+        lostSince: caches.nodes.get(pod.nodeName ?? "")?.lostSince,
+      })),
       forceLost: group?.spec.session.onNodeLost === "Force",
     };
   }
@@ -107,8 +128,6 @@ const isReadable = (seen: Seen<Session>): seen is Readable => seen.resource !== 
 const groupPlace = ({ metadata: { namespace = "" }, resource }: Readable) => ({ namespace, name: resource.spec.group });
 
 function whySuspended(session: boolean, group: AgentGroup | undefined): string | undefined {
-  if (session) return "The session is suspended; set suspended: false, or use `copepod resume`.";
-  return group?.spec.suspended
-    ? "The agent group is suspended; set suspended: false, or use `copepod resume`."
-    : undefined;
+  const what = session ? "session" : group?.spec.suspended && "agent group";
+  return what ? `The ${what} is suspended; set suspended: false, or use \`copepod resume\`.` : undefined;
 }

@@ -25,7 +25,7 @@ describe("the node that pods have to share", () => {
     const all = workspaces(workspace("v"), workspace("w"));
     assert.deepEqual(
       groups.map((one) => sharedNodeOf(one, groups, all)),
-      ["a", "a", "a", "d"],
+      ["workspace.v", "workspace.v", "workspace.v", "d"],
     );
   });
 
@@ -33,7 +33,13 @@ describe("the node that pods have to share", () => {
     const groups = [uses("a", ["gone"]), uses("b", ["gone"])];
     assert.deepEqual(
       groups.map((one) => sharedNodeOf(one, groups, new Map())),
-      ["a", "a"],
+      ["workspace.gone", "workspace.gone"],
     );
+  });
+
+  it("stays the same when a group joins, whatever its name", () => {
+    const [old, more] = [uses("m", ["w"]), uses("a", ["w"])];
+    const all = workspaces(workspace("w"));
+    assert.equal(sharedNodeOf(old, [old, more], all), sharedNodeOf(old, [old], all));
   });
 });

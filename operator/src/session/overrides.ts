@@ -4,7 +4,7 @@ import { isRecord } from "@copepod/kube/object";
 
 type PodOverrides = NonNullable<AgentGroup["spec"]["session"]["podOverrides"]>;
 
-interface Shape {
+interface Template {
   readonly metadata: {
     readonly labels: Readonly<Record<string, string>>;
     readonly annotations: Readonly<Record<string, string>>;
@@ -20,21 +20,21 @@ interface Own {
 }
 
 /** What a group may say of its pods comes first, and our own fields over it. Pure; `assertSafePod` looks at the outcome. */
-export function withOverrides<S extends Shape>(shape: S, overrides: PodOverrides, own: Own) {
+export function withOverrides<T extends Template>(template: T, overrides: PodOverrides, own: Own) {
   const { labels: moreLabels, annotations: moreAnnotations, imagePullSecrets = [], affinity, ...spec } = overrides;
   const pullSecrets = new Set([...own.imagePullSecrets, ...imagePullSecrets.map(({ name }) => name)]);
   const neighbours = withNeighbours(affinity, own.sharesNode);
   return {
     metadata: {
-      ...shape.metadata,
-      labels: { ...textsOf(moreLabels), ...shape.metadata.labels },
-      annotations: { ...textsOf(moreAnnotations), ...shape.metadata.annotations },
+      ...template.metadata,
+      labels: { ...textsOf(moreLabels), ...template.metadata.labels },
+      annotations: { ...textsOf(moreAnnotations), ...template.metadata.annotations },
     },
     spec: {
       ...spec,
       ...(pullSecrets.size === 0 ? {} : { imagePullSecrets: [...pullSecrets].map((name) => ({ name })) }),
       ...(neighbours === undefined ? {} : { affinity: neighbours }),
-      ...shape.spec,
+      ...template.spec,
     },
   };
 }

@@ -24,35 +24,52 @@ function make({ pods, nodes, unseen = 0 }: { pods: readonly PodSeen[]; nodes: nu
   for (let at = 0; at < nodes; at += 1) {
     caches.nodes.put(caches.nodes.stage(`n${at}`, "1", { metadata: { name: `n${at}` }, lostSince: undefined }));
   }
-  const places = new Places({ caches, clock, settings: settings({ wakesPerNode: 2 }) }, { unseen });
-  return { clock, isFree: async () => (await places.whileTaken(async () => true)) === true, places };
+  const called: string[] = [];
+  const recent = { unseen, ageOf: () => clock.monotonic() };
+  const call = (session: string) => void called.push(session);
+  const places = new Places({ caches, recent, call, settings: settings({ wakesPerNode: 2 }) });
+  return { clock, called, isFree: () => places.take("x"), places };
 }
 
 describe("places for pods that start", () => {
-  it("are so many per node", async () => {
+  it("are so many per node", () => {
     const pods = [pod("a"), pod("b")];
-    assert.equal(await make({ pods, nodes: 1 }).isFree(), false);
-    assert.equal(await make({ pods, nodes: 2 }).isFree(), true);
-    assert.equal(await make({ pods: [pod("a")], nodes: 0 }).isFree(), true, "a cluster has a node");
+    assert.equal(make({ pods, nodes: 1 }).isFree(), false);
+    assert.equal(make({ pods, nodes: 2 }).isFree(), true);
+    assert.equal(make({ pods: [pod("a")], nodes: 0 }).isFree(), true, "a cluster has a node");
   });
 
-  it("are free again once the containers run, be they ready or not", async () => {
+  it("are free again once the containers run, be they ready or not", () => {
     const running = { containerStatuses: [{ ...container, state: { running: {} } }] };
-    assert.equal(await make({ pods: [pod("a", running), pod("b")], nodes: 1 }).isFree(), true);
+    assert.equal(make({ pods: [pod("a", running), pod("b")], nodes: 1 }).isFree(), true);
   });
 
-  it("are not held by what waits for something else, nor for long", async () => {
+  it("are not held by what waits for something else, nor for long", () => {
     const absent = { containerStatuses: [{ ...container, state: { waiting: { reason: "ErrImagePull" } } }] };
-    assert.equal(await make({ pods: [pod("a", absent), pod("b")], nodes: 1 }).isFree(), true);
+    assert.equal(make({ pods: [pod("a", absent), pod("b")], nodes: 1 }).isFree(), true);
     const slow = make({ pods: [pod("a"), pod("b")], nodes: 1 });
     slow.clock.pass(30_000);
-    assert.equal(await slow.isFree(), true);
+    assert.equal(slow.isFree(), true);
   });
 
-  it("count what no cache shows yet", async () => {
-    assert.equal(await make({ pods: [], nodes: 1, unseen: 2 }).isFree(), false);
+  it("count what no cache shows yet", () => {
+    assert.equal(make({ pods: [], nodes: 1, unseen: 2 }).isFree(), false);
     const { places } = make({ pods: [], nodes: 1 });
-    const answers = Array.from({ length: 3 }, () => places.whileTaken(async () => true));
-    assert.deepEqual(await Promise.all(answers), [true, true, undefined]);
+    assert.deepEqual(
+      ["a", "b", "c"].map((key) => places.take(key)),
+      [true, true, false],
+    );
+  });
+
+  it("go to who came first, who is called then, and to nobody who left the line", () => {
+    const { places, called } = make({ pods: [], nodes: 1 });
+    for (const key of ["a", "b", "c", "d", "e"]) places.take(key);
+    places.leave("c");
+    assert.deepEqual(called, []);
+    places.give();
+    assert.deepEqual(called, ["d"]);
+    assert.deepEqual([places.take("f"), places.take("e"), places.take("d")], [false, false, true]);
+    places.give();
+    assert.deepEqual(called, ["d", "e"]);
   });
 });

@@ -10,19 +10,19 @@ import type { Parts } from "../parts.ts";
 import { agentGroups } from "../resources.ts";
 import type { Seen } from "../seen.ts";
 import { conditionOf } from "../status/status.ts";
-import type { Start } from "./decide.ts";
+import type { Outlook } from "./decide.ts";
 import type { Trouble } from "./facts.ts";
 import { newGroupMs } from "./limits.ts";
 import { sharedNodeOf } from "./neighbours.ts";
-import { type PodPlan, podFor, templateOf } from "./pod.ts";
+import { type PodPlan, podFor, templateHash } from "./pod.ts";
 import { assertSafePod } from "./safe-pod.ts";
 import { keysOf } from "./volumes.ts";
 
-type NoStart = Exclude<Start, { readonly kind: "possible" }>;
+type NoPod = Exclude<Outlook, { readonly kind: "possible" }>;
 
 export type Planned =
-  | { readonly start: Extract<Start, { readonly kind: "possible" }>; readonly plan: PodPlan }
-  | { readonly start: NoStart; readonly plan?: undefined };
+  | { readonly outlook: Extract<Outlook, { readonly kind: "possible" }>; readonly plan: PodPlan }
+  | { readonly outlook: NoPod; readonly plan?: undefined };
 
 type Looking = Pick<Parts, "caches" | "settings" | "clock">;
 
@@ -37,16 +37,17 @@ export function planPod(parts: Looking, session: Seen<unknown>, seenGroup: Seen<
   }
   const trouble = wishTrouble(parts, group);
   if (trouble) return refused(trouble.reason, trouble.message);
-  const missing = volumeTrouble(parts, seenGroup, group) ?? objectTrouble(parts, seenGroup);
-  if (missing) return { start: missing };
+  const missing =
+    workspaceTrouble(parts, group) ?? volumeTrouble(parts, seenGroup, group) ?? objectTrouble(parts, seenGroup);
+  if (missing) return { outlook: missing };
   const plan = planOf(parts, session, group);
   try {
-    assertSafePod(podFor(plan, { epoch: 1, placeholder: "" }));
+    assertSafePod(podFor(plan, { epoch: 1, placeholder: "" }), parts.settings.session.allowedMetadata);
   } catch (error) {
     if (error instanceof CopepodError) return refused("PodRefused", error.message);
     throw error;
   }
-  return { start: { kind: "possible", template: templateOf(plan), rules: plan.rules }, plan };
+  return { outlook: { kind: "possible", template: templateHash(plan), rules: plan.rules }, plan };
 }
 
 /** The cache may be a little behind the router's: so the API server has the word. */
@@ -57,25 +58,26 @@ export async function whyNoGroup(
 ): Promise<Planned> {
   try {
     await client.get(agentGroups, place, { signal });
-    return { start: { kind: "soon" } };
+    return { outlook: { kind: "soon" } };
   } catch (error) {
     if (!isNotFound(error)) throw error;
     return refused("GroupMissing", `There is no AgentGroup ${place.name}; apply it.`);
   }
 }
 
-const refused = (reason: string, message: string): Planned => ({ start: { kind: "refused", reason, message } });
+const refused = (reason: string, message: string): Planned => ({ outlook: { kind: "refused", reason, message } });
 
 function planOf({ caches, settings }: Looking, session: Seen<unknown>, group: AgentGroup): PodPlan {
   const { namespace, name } = group.metadata;
   const resourceOf = <T>({ resource }: Seen<T>): T[] => (resource === undefined ? [] : [resource]);
   const inNamespace = ({ metadata }: Seen<unknown>): boolean => metadata.namespace === namespace;
   const workspaces = [...caches.workspaces.values()].filter(inNamespace).flatMap(resourceOf);
-  const rules = caches.configMaps.get(keyOf({ namespace, name: groupObjectName(name) }));
+  const own = keyOf({ namespace, name: groupObjectName(name) });
   return {
     session,
     group,
     settings,
+    account: caches.serviceAccounts.get(own)?.metadata.uid ?? "",
     agentImage: imageOf(settings, group) ?? "",
     volumes: {
       keys: keysOf(
@@ -90,7 +92,7 @@ function planOf({ caches, settings }: Looking, session: Seen<unknown>, group: Ag
       [...caches.groups.values()].filter(inNamespace).flatMap(resourceOf),
       new Map(workspaces.map((one) => [one.metadata.name, one])),
     ),
-    rules: rules?.metadata.annotations?.[annotations.rules] ?? "",
+    rules: caches.configMaps.get(own)?.metadata.annotations?.[annotations.rules] ?? "",
   };
 }
 
@@ -98,26 +100,27 @@ const imageOf = ({ images }: Parts["settings"], { spec: { agent } }: AgentGroup)
   agent.image ?? (Object.hasOwn(images.agents, agent.provider) ? images.agents[agent.provider] : undefined);
 
 /** What people have to mend. */
-function wishTrouble({ settings, caches }: Looking, group: AgentGroup): Trouble | undefined {
-  const { agent, mounts, teamWorkspaces } = group.spec;
+function wishTrouble({ settings }: Pick<Looking, "settings">, group: AgentGroup): Trouble | undefined {
+  const { agent, mounts } = group.spec;
   const { namespace } = group.metadata;
   if (imageOf(settings, group) === undefined) {
     const message = `The installation has no image for the provider ${agent.provider}; set agent.image of the AgentGroup.`;
     return { reason: "ProviderUnknown", message };
   }
   const [mount] = judgeMounts(settings.mountPolicy, namespace, mounts);
-  if (mount) return { reason: "MountRefused", message: mount };
-  const workspace = teamWorkspaces.find(({ name }) => !caches.workspaces.get(keyOf({ namespace, name })));
-  if (!workspace) return undefined;
-  const message = `There is no Workspace ${workspace.name}; apply it, or take it out of teamWorkspaces.`;
-  return { reason: "WorkspaceMissing", message };
+  return mount === undefined ? undefined : { reason: "MountRefused", message: mount };
 }
 
-function volumeTrouble(
-  { caches }: Looking,
-  seen: Seen<AgentGroup>,
-  { metadata, spec }: AgentGroup,
-): NoStart | undefined {
+/** It goes on with the Workspace, which somebody may apply together with the group. */
+function workspaceTrouble({ caches }: Pick<Looking, "caches">, { metadata, spec }: AgentGroup): NoPod | undefined {
+  const { namespace } = metadata;
+  const workspace = spec.teamWorkspaces.find(({ name }) => !caches.workspaces.get(keyOf({ namespace, name })));
+  if (!workspace) return undefined;
+  const message = `There is no Workspace ${workspace.name}; apply it, or take it out of teamWorkspaces.`;
+  return { kind: "later", reason: "WorkspaceMissing", message };
+}
+
+function volumeTrouble({ caches }: Looking, seen: Seen<AgentGroup>, { metadata, spec }: AgentGroup): NoPod | undefined {
   const { namespace } = metadata;
   const own = groupObjectName(metadata.name);
   const condition = conditionOf(seen, "VolumeReady");
@@ -138,7 +141,7 @@ function claimTrouble({ metadata, status }: KubeObject): string | undefined {
 }
 
 /** The group's controller makes them, a moment after the group. */
-function objectTrouble({ caches, clock }: Looking, group: Seen<AgentGroup>): NoStart | undefined {
+function objectTrouble({ caches, clock }: Looking, group: Seen<AgentGroup>): NoPod | undefined {
   const { metadata, resource } = group;
   const { namespace, name = "", creationTimestamp = "" } = metadata;
   const key = keyOf({ namespace, name: groupObjectName(name) });

@@ -4,7 +4,7 @@ import { labels } from "@copepod/core/cluster";
 import { type Credential, credentialSchema } from "@copepod/crds/credential";
 import { apiVersion } from "@copepod/crds/definition";
 import { z } from "zod";
-import { podFor, templateOf } from "./pod.ts";
+import { podFor, templateHash } from "./pod.ts";
 import { group, plan, settings } from "./testing/samples.ts";
 import { keysOf } from "./volumes.ts";
 
@@ -139,19 +139,20 @@ describe("a session's pod", () => {
   });
 
   it("keeps its template over wakes, rules and revisions, and changes it with all that needs a new pod", () => {
-    const template = templateOf(plan());
+    const template = templateHash(plan());
     assert.equal(
       podFor(plan(), { epoch: 9, placeholder: "another" }).metadata.annotations?.["copepod.dev/template"],
       template,
     );
-    assert.equal(templateOf(plan({ rules: "rules-2" })), template);
+    assert.equal(templateHash(plan({ rules: "rules-2" })), template);
     const others = [
       plan({ agentImage: "agent:2" }),
+      plan({ account: "made-anew" }),
       plan({ volumes: { keys: [{ name: "key", keys: ["key"] }] } }),
       plan({ group: group({ session: { resources: { limits: { cpu: "1" } } } }) }),
       plan({ group: group({ session: { podOverrides: { nodeSelector: { a: "b" } } } }) }),
       plan({ settings: settings({ images: { proxy: "proxy:2", agents: {} } }) }),
-    ].map(templateOf);
+    ].map(templateHash);
     assert.equal(new Set([template, ...others]).size, others.length + 1);
   });
 });

@@ -31,6 +31,8 @@ export interface PodPlan {
   readonly volumes: VolumePlan;
   /** See `labels.sharesNode`; undefined where any node will do. */
   readonly sharesNode: string | undefined;
+  /** UID of the service account: tokens of a running pod are worth nothing once it was made anew. */
+  readonly account: string;
   /** Hash of the rules that the proxy starts with. */
   readonly rules: string;
   readonly settings: Pick<Settings, "images" | "imagePullPolicy" | "imagePullSecrets" | "router" | "session">;
@@ -44,23 +46,28 @@ interface Wake {
 
 /** A session's pod. Pure. */
 export function podFor(plan: PodPlan, wake: Wake): KubeObject {
-  const { metadata, spec } = shapeOf(plan, wake.placeholder);
-  const notes = { ...metadata.annotations, [annotations.template]: templateOf(plan), [annotations.rules]: plan.rules };
+  const { metadata, spec } = templateOf(plan, wake.placeholder);
+  const notes = {
+    ...metadata.annotations,
+    [annotations.template]: templateHash(plan),
+    [annotations.rules]: plan.rules,
+  };
   const name = podNameOf(plan.session.metadata.name ?? "", wake.epoch);
   return { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name, annotations: notes }, spec };
 }
 
 /** Hash of all that only a new pod can change: a running one is replaced when it differs. */
-export const templateOf = (plan: PodPlan): string =>
+export const templateHash = (plan: PodPlan): string =>
   createHash("sha256")
-    .update(JSON.stringify(shapeOf(plan, ""), inOneOrder))
+    .update(JSON.stringify([templateOf(plan, ""), plan.account], inOneOrder))
     .digest("hex")
     .slice(0, 16);
 
 const inOneOrder = (_: string, value: unknown): unknown =>
   isRecord(value) && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort()) : value;
 
-function shapeOf(plan: PodPlan, placeholder: string) {
+/** All of a pod but its name and what changes with each wake. */
+function templateOf(plan: PodPlan, placeholder: string) {
   const { session, group, settings, volumes, sharesNode } = plan;
   const { namespace, name = "" } = session.metadata;
   const runtimeClassName = group.spec.session.runtimeClassName ?? settings.session.runtimeClassName;

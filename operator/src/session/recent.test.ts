@@ -3,8 +3,9 @@ import { describe, it } from "node:test";
 import type { Session } from "@copepod/crds/session";
 import { TestClock } from "@copepod/kube/testing/clock";
 import type { Seen } from "../seen.ts";
+import { behindMs, expectMs } from "./limits.ts";
 import { type PodSeen, seePod } from "./pod-seen.ts";
-import { expectMs, RecentWrites } from "./recent.ts";
+import { RecentWrites } from "./recent.ts";
 
 const key = "agents/helper-1";
 const pod = (uid: string, resourceVersion = "1"): PodSeen =>
@@ -39,9 +40,9 @@ describe("what a leader has just written", () => {
   it("forgets a pod of which an event came", () => {
     const { recent } = make();
     recent.made(key, pod("a"));
-    recent.forgetPod(pod("other"), key);
+    recent.podChanged(pod("other"), key);
     assert.ok(recent.awaits(key));
-    recent.forgetPod(pod("a"), key);
+    recent.podChanged(pod("a"), key);
     assert.deepEqual(recent.pods(key, []), []);
   });
 
@@ -60,5 +61,28 @@ describe("what a leader has just written", () => {
     recent.ended(pod("a"));
     assert.ok(recent.pods(key, [pod("a")])[0]?.deletedAt);
     assert.equal(recent.pods(key, [pod("a", "2")])[0]?.deletedAt, undefined);
+  });
+
+  it("does not keep what was answered after the watch had told of the end", () => {
+    const { recent, clock } = make();
+    recent.podChanged(pod("a"), key);
+    recent.ended(pod("a"));
+    recent.forgetSession(key);
+    recent.wrote(session("1", "Asleep"), session("2", "Waking"));
+    clock.pass(behindMs + 1);
+    recent.ended(pod("b"));
+    recent.wrote({ ...session("1", "Asleep"), metadata: { name: "other" } }, session("2", "Waking"));
+    assert.equal(recent.pods(key, [pod("a")])[0]?.deletedAt, undefined);
+    assert.equal(recent.latest(session("1", "Asleep")).status.phase, "Asleep");
+  });
+
+  it("is not younger or older by a clock that was set", () => {
+    const { recent, clock } = make();
+    assert.equal(recent.ageOf(pod("a")), 0);
+    clock.jumpWall(600_000);
+    clock.pass(1_000);
+    assert.equal(recent.ageOf(pod("a", "2")), 1_000);
+    recent.podGone(pod("a"));
+    assert.equal(recent.ageOf(pod("a")), 0);
   });
 });

@@ -2,15 +2,15 @@ import type { Session } from "@copepod/crds/session";
 import type { Clock } from "@copepod/kube/clock";
 import { type HasMetadata, keyOf } from "@copepod/kube/object";
 import type { Seen } from "../seen.ts";
+import { behindMs, expectMs } from "./limits.ts";
 import type { PodSeen } from "./pod-seen.ts";
-
-/** What a cache has not shown after this time may be gone already: then the API server is asked. */
-export const expectMs = 5_000;
 
 interface Written {
   readonly session: Seen<Session>;
   /** The version that was written over: while the cache shows it, it is behind. */
   readonly over: string | undefined;
+  /** Monotonic ms. */
+  readonly at: number;
 }
 
 interface Made {
@@ -28,15 +28,19 @@ export class RecentWrites {
   readonly #written = new Map<string, Written>();
   /** By key of the Session. */
   readonly #made = new Map<string, Made>();
-  /** Versions of pods that were asked to end, by UID. */
-  readonly #ended = new Map<string, string | undefined>();
+  /** By UID of the pod: its version as it was asked to end, and when, in monotonic ms. */
+  readonly #ended = new Map<string, { readonly version: string; readonly at: number }>();
+  /** When pods were first seen, in monotonic ms, by UID. */
+  readonly #seenAt = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   wrote(read: Seen<Session>, session: Seen<Session>): void {
-    this.#written.set(keyOfObject(read), { session, over: read.metadata.resourceVersion });
+    const at = this.#clock.monotonic();
+    this.#written.set(keyOfObject(read), { session, over: read.metadata.resourceVersion, at });
+    dropBefore(this.#written, at - behindMs);
   }
 
   made(session: string, pod: PodSeen): void {
@@ -44,7 +48,17 @@ export class RecentWrites {
   }
 
   ended({ metadata: { uid = "", resourceVersion } }: PodSeen): void {
-    this.#ended.set(uid, resourceVersion);
+    const at = this.#clock.monotonic();
+    this.#ended.set(uid, { version: resourceVersion ?? "", at });
+    dropBefore(this.#ended, at - behindMs);
+  }
+
+  /** In ms, since this process saw the pod for the first time. */
+  ageOf({ metadata: { uid = "" } }: PodSeen): number {
+    const now = this.#clock.monotonic();
+    const since = this.#seenAt.get(uid) ?? now;
+    this.#seenAt.set(uid, since);
+    return now - since;
   }
 
   /** The Session as it is, as far as this leader knows. @param cached as the cache has it */
@@ -83,8 +97,13 @@ export class RecentWrites {
     return [...this.#made.values()].filter(({ at }) => at >= since).length;
   }
 
+  /** To be called for pods that are gone, after `podChanged`. */
+  podGone({ metadata: { uid = "" } }: HasMetadata): void {
+    this.#seenAt.delete(uid);
+  }
+
   /** To be called for pods that changed or are gone. */
-  forgetPod({ metadata: { uid = "" } }: HasMetadata, session: string | undefined): void {
+  podChanged({ metadata: { uid = "" } }: HasMetadata, session: string | undefined): void {
     this.#ended.delete(uid);
     if (session !== undefined && this.#made.get(session)?.pod.metadata.uid === uid) this.#made.delete(session);
   }
@@ -95,8 +114,13 @@ export class RecentWrites {
   }
 
   #isEnding({ metadata: { uid = "", resourceVersion }, deletedAt }: PodSeen): boolean {
-    return deletedAt === undefined && this.#ended.has(uid) && this.#ended.get(uid) === resourceVersion;
+    return deletedAt === undefined && this.#ended.get(uid)?.version === (resourceVersion ?? "");
   }
+}
+
+/** The answer of a write may come after the watch told of the end of its object: then nothing else removes it. */
+function dropBefore(entries: Map<string, { readonly at: number }>, time: number): void {
+  for (const [key, { at }] of entries) if (at < time) entries.delete(key);
 }
 
 const keyOfObject = ({ metadata: { namespace, name = "" } }: HasMetadata): string => keyOf({ namespace, name });

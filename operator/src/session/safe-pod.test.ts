@@ -21,8 +21,8 @@ const refusal = (act: () => void): string => {
 };
 
 const harmless = {
-  labels: { team: "red", "app.kubernetes.io/part-of": "chat" },
-  annotations: { "cluster-autoscaler.kubernetes.io/safe-to-evict": "true", "example.org/note": "x" },
+  labels: { team: "red" },
+  annotations: { note: "x" },
   priorityClassName: "low",
   nodeSelector: { disk: "fast" },
   tolerations: [{ key: "gpu", operator: "Exists" }],
@@ -75,6 +75,12 @@ const unsafeOverrides: readonly object[] = [
   { annotations: { "io.katacontainers.config.hypervisor/kernel": "/x" } },
   { annotations: { "dev.gvisor.spec/mount": "/" } },
   { annotations: { "cdi.k8s.io/device": "gpu" } },
+  { annotations: { "vault.hashicorp.com/agent-inject": "true" } },
+  { annotations: { "iam.amazonaws.com/role": "admin" } },
+  { annotations: { "cni.projectcalico.org/allowedSourcePrefixes": "[]" } },
+  { labels: { "azure.workload.identity/use": "true" } },
+  { labels: { "sidecar.istio.io/inject": "true" } },
+  { labels: { "app.kubernetes.io/part-of": "chat" } },
   { priorityClassName: "system-node-critical" },
   { priorityClassName: "system-cluster-critical" },
   { affinity: { nodeAffinity: {}, other: {} } },
@@ -100,6 +106,16 @@ describe("what an agent group may say of its pods", () => {
       assert.deepEqual(Object(pod.spec)[field], harmless[field]);
     }
     assert.equal(pod.metadata.labels?.team, "red");
+  });
+
+  it("includes the names that the installation allows, never Copepod's own", () => {
+    const allowed = ["scheduling.example.org/", "copepod.dev/"];
+    assertSafePod(podWith({ annotations: { "scheduling.example.org/zone": "a" } }), allowed);
+    const own = podWith({ annotations: { "copepod.dev/term": "9" } });
+    assert.match(
+      refusal(() => assertSafePod(own, allowed)),
+      /copepod\.dev\/term/,
+    );
   });
 
   for (const podOverrides of unknownOverrides) {

@@ -135,35 +135,26 @@ const spec = z.strictObject({
 /** Labels and annotations by which Copepod's programs decide. */
 const isReserved = (key: string): boolean => /^(|.*\.)copepod\.dev\//.test(key.toLowerCase());
 const ownKeys: readonly string[] = [
-  ...[labels.component, labels.group, labels.session, labels.sharesNode],
+  ...[labels.managedBy, labels.component, labels.group, labels.session, labels.sharesNode],
   ...[annotations.template, annotations.rules],
 ];
 
-/** Further networks, options of runtimes, and profiles by annotation: each would undo what the fields say. */
-const unsafeNotes =
-  /^(k8s\.v1\.cni\.cncf\.io|v1\.multus-cni\.io|io\.kubernetes\.cri(-[a-z]+)?|io\.katacontainers|dev\.gvisor|cdi\.k8s\.io|(container\.)?(seccomp|apparmor)\.security\.(alpha|beta)\.kubernetes\.io)[./]/;
+/**
+ * By other names webhooks, network plug-ins and runtimes are told to add tokens, secrets, containers, devices and networks, each
+ * of which would undo what the fields say. Some of those have dots and no slash.
+ */
+const isHarmless = (key: string): boolean => /^[\w-]+$/.test(key);
 
 const metadata = z.strictObject({
   name: named,
   namespace: named,
   labels: z.record(z.string(), z.string()),
-  annotations: z
-    .record(z.string(), z.string())
-    .refine((notes) => !Object.keys(notes).some((key) => unsafeNotes.test(key.toLowerCase())), {
-      message: "must not have annotations by which runtimes and networks are told what to do",
-    }),
+  annotations: z.record(z.string(), z.string()),
   ownerReferences: z.tuple([z.looseObject({ name: named, controller: z.literal(true) })]),
 });
 
 const safePod = z
   .strictObject({ apiVersion: z.literal("v1"), kind: z.literal("Pod"), metadata, spec })
-  .refine(
-    (pod) =>
-      Object.keys({ ...pod.metadata.labels, ...pod.metadata.annotations }).every(
-        (key) => !isReserved(key) || ownKeys.includes(key),
-      ),
-    { path: ["metadata"], message: "must not have labels and annotations of Copepod's own" },
-  )
   .refine(isConsistent, { path: ["metadata", "labels"], message: "must name the session, its group and the operator" });
 
 function isConsistent(pod: {
@@ -181,9 +172,21 @@ function isConsistent(pod: {
   );
 }
 
-/** @throws CopepodError `forbidden` that names the field by which the pod could do more than a session's pod may */
-export function assertSafePod(pod: KubeObject): void {
+/**
+ * @param allowed what further names of labels and annotations may begin with
+ * @throws CopepodError `forbidden` that names the field by which the pod could do more than a session's pod may
+ */
+export function assertSafePod(pod: KubeObject, allowed: readonly string[] = []): void {
   const { error } = safePod.safeParse(pod);
-  if (error)
-    throw new CopepodError("forbidden", `The pod would not be safe; mend podOverrides. ${describeIssue(error)}`);
+  if (error) throw unsafe(describeIssue(error));
+  const mayBe = (key: string): boolean =>
+    ownKeys.includes(key) || isHarmless(key) || (!isReserved(key) && allowed.some((prefix) => key.startsWith(prefix)));
+  const other = Object.keys({ ...pod.metadata.labels, ...pod.metadata.annotations }).find((key) => !mayBe(key));
+  if (other === undefined) return;
+  throw unsafe(
+    `metadata: ${other} is not a plain word, nor among what the installation allows (session.allowedMetadata)`,
+  );
 }
+
+const unsafe = (why: string): CopepodError =>
+  new CopepodError("forbidden", `The pod would not be safe; mend podOverrides. ${why}`);

@@ -26,6 +26,7 @@ type Step =
         | "end"
         | "evict"
         | "remove"
+        | "replace"
         | "reconcile"
         | "late";
     }
@@ -38,7 +39,7 @@ const plain: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom("wake", "sleep") }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("suspend", "resume") }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom("start", "end") }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("evict", "remove") }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("evict", "remove", "replace") }) },
   { weight: 12, arbitrary: fc.record({ kind: fc.constant("reconcile") }) },
   {
     weight: 8,
@@ -131,6 +132,8 @@ class World {
       case "evict":
       case "remove":
         return await this.#kubelet(step.kind);
+      case "replace":
+        return await this.#replace();
       case "reconcile":
         return await this.#reconcile();
       case "late":
@@ -194,6 +197,14 @@ class World {
 
   #wish(spec: object): void {
     this.server.write(sessions, { metadata: place }, { spec });
+  }
+
+  /** Somebody deletes the Session, whose pod the garbage collector ends; the router makes it anew, as it was. */
+  async #replace(): Promise<void> {
+    const { metadata: _, status: __, ...session } = this.#session;
+    await this.server.delete(sessions, place);
+    await this.#kubelet("remove");
+    await this.server.create(sessions, { ...session, metadata: place });
   }
 
   async #kubelet(act: "start" | "end" | "evict" | "remove"): Promise<void> {

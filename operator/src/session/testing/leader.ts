@@ -41,7 +41,7 @@ export class TestLeader {
   constructor(server: TestServer, term: number, clock: TestClock) {
     this.#server = server;
     this.#told = { pods: server.changes.length, sessions: server.changes.length };
-    for (const object of server.list("pods")) put(this.#pods, object, seePod(object));
+    for (const object of server.list("pods").filter(isShown)) put(this.#pods, object, seePod(object));
     for (const object of server.list("sessions")) put(this.#sessions, object, seeSession(object));
     this.#recent = new RecentWrites(clock);
     const client = this.#mortal(server);
@@ -54,15 +54,18 @@ export class TestLeader {
       },
     };
     const clocked = { clock, random: () => 0.5, log: { debug() {}, info() {}, warn() {} } };
-    this.#keeper = new SessionKeeper({
-      ...{ ...clocked, client, settings: settings(), recent: this.#recent, events: { record() {} } },
-      fence: new Fence({ client, leadership, annotation: "copepod.dev/term" }),
-      caches: this.#caches(),
-      observerOf: () => {
-        throw new Error("no controller runs here");
+    this.#keeper = new SessionKeeper(
+      {
+        ...{ ...clocked, client, settings: settings(), recent: this.#recent, events: { record() {} } },
+        fence: new Fence({ client, leadership, annotation: "copepod.dev/term" }),
+        caches: this.#caches(),
+        observerOf: () => {
+          throw new Error("no controller runs here");
+        },
+        newPlaceholder: () => "placeholder-placeholder",
       },
-      newPlaceholder: () => "placeholder-placeholder",
-    });
+      () => undefined,
+    );
   }
 
   get isDead(): boolean {
@@ -88,6 +91,10 @@ export class TestLeader {
     for (const { key, object } of heard) {
       if (plural === "pods") this.#hearPod(key, object);
       else if (object) put(this.#sessions, object, seeSession(object));
+      else {
+        this.#sessions.delete(key);
+        this.#recent.forgetSession(key);
+      }
     }
   }
 
@@ -98,11 +105,12 @@ export class TestLeader {
     });
   }
 
-  #hearPod(key: string, object: KubeObject | undefined): void {
-    const pod = object ? seePod(object) : this.#pods.get(key);
-    if (object) put(this.#pods, object, seePod(object));
+  #hearPod(key: string, pod: KubeObject | undefined): void {
+    const object = pod && isShown(pod) ? pod : undefined;
+    const [before, after] = [this.#pods.get(key), object && seePod(object)];
+    if (object && after) put(this.#pods, object, after);
     else this.#pods.delete(key);
-    if (pod) this.#recent.forgetPod(pod, ownerKey(sessions)(pod)[0]);
+    this.#keeper.heardOf({ before, after });
   }
 
   #caches(): Caches {
@@ -111,7 +119,7 @@ export class TestLeader {
     const about = { apiVersion: "copepod.dev/v1alpha1", kind: agentGroups.kind, metadata: place };
     const seenGroup = { ...about, resource: group(), problem: undefined, status: {} };
     const metadata = {
-      name: groupObjectName("helper"),
+      ...{ name: groupObjectName("helper"), uid: "account-uid" },
       labels: { [labels.group]: "helper", [labels.managedBy]: operatorName },
       annotations: { [annotations.rules]: "rules-1" },
       ownerReferences: [controllingOwner(agentGroups, seenGroup)],
@@ -154,6 +162,9 @@ export class TestLeader {
     throw superseded();
   }
 }
+
+/** What the selector of the cache lets through. */
+const isShown = ({ metadata }: KubeObject): boolean => metadata.labels?.[labels.managedBy] === operatorName;
 
 const seeSession = seeAs(sessions, sessionSchema);
 

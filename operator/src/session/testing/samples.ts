@@ -3,7 +3,7 @@ import { apiVersion } from "@copepod/crds/definition";
 import { type Workspace, workspaceSchema } from "@copepod/crds/workspace";
 import { type Settings, settingsSchema } from "../../config.ts";
 import type { Situation } from "../decide.ts";
-import type { PodFacts } from "../facts.ts";
+import type { PodNow } from "../facts.ts";
 import type { PodPlan } from "../pod.ts";
 import { readStatus } from "../status.ts";
 
@@ -26,6 +26,7 @@ export const plan = (more: Partial<PodPlan> = {}): PodPlan => ({
   session: { metadata: { namespace: "agents", name: "helper-1", uid: "session-uid" } },
   group: group(),
   agentImage: "agent:1",
+  account: "account-uid",
   volumes: { keys: [] },
   sharesNode: "helper",
   rules: "rules-1",
@@ -33,8 +34,8 @@ export const plan = (more: Partial<PodPlan> = {}): PodPlan => ({
   ...more,
 });
 
-export const facts = (more: Partial<PodFacts> = {}): PodFacts => ({
-  ...{ uid: "pod-uid", name: "helper-1-5", epoch: 5, madeAt: now - 1_000, deletedAt: undefined },
+export const facts = (more: Partial<PodNow> = {}): PodNow => ({
+  ...{ uid: "pod-uid", name: "helper-1-5", epoch: 5, ageMs: 1_000, lostSince: undefined, deletedAt: undefined },
   ...{ ended: undefined, isReady: false, isRunning: false, crashes: undefined, image: undefined, delay: undefined },
   ...{ template: "template-1", rules: "rules-1" },
   ...more,
@@ -46,8 +47,8 @@ export const situation = ({
   ...more
 }: Partial<Omit<Situation, "status">> & { status?: object } = {}): Situation => ({
   ...{ now, wake: { wanted: true, epoch: 5 }, suspended: undefined, pods: [] },
-  start: { kind: "possible", template: "template-1", rules: "rules-1" },
-  ...{ lostSince: undefined, forceLost: false },
+  outlook: { kind: "possible", template: "template-1", rules: "rules-1" },
+  forceLost: false,
   status: readStatus(status),
   ...more,
 });
