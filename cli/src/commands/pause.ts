@@ -1,13 +1,17 @@
+import { keyOf } from "@copepod/core/addresses";
 import type { ResourceView } from "@copepod/core/admin-api";
 import { CopepodError } from "@copepod/core/errors";
 import { agentGroupDefinition } from "@copepod/crds/agent-group";
 import type { Definition } from "@copepod/crds/definition";
 import { sessionDefinition } from "@copepod/crds/session";
 import { isNotFound } from "@copepod/kube/errors";
+import { z } from "zod";
 import { listObjects, resourceOf } from "../cluster/objects.ts";
 import type { Cluster } from "../cluster/open-cluster.ts";
 import { type Context, print, tell } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { homeLayout } from "../home/layout.ts";
+import { readWritten } from "../home/read-resources.ts";
 import { textAt } from "../output/value-at.ts";
 import { requireCluster } from "./require-target.ts";
 
@@ -75,17 +79,27 @@ async function suspendHere(context: Context, name: string | undefined, suspended
     const { items } = await admin.listResources({ kind: "AgentGroup", namespace });
     const found = items.filter(({ metadata }) => name === undefined || metadata.name === name);
     if (name !== undefined && found.length === 0) throw missing("AgentGroup", name);
-    for (const group of found) await admin.applyResource({ resource: withSuspended(group, suspended) });
+    const written = (await readWritten(homeLayout(context.settings.home).resources)) ?? [];
+    for (const group of found) {
+      const file = written.find(({ resource: { kind, metadata } }) => isSame({ kind, metadata }, group));
+      await admin.applyResource({ resource: withSuspended(file?.document ?? group, suspended) });
+    }
     return found.map(({ metadata }) => metadata.name);
   } finally {
     await close();
   }
 }
 
-const withSuspended = ({ status, spec, ...group }: ResourceView, suspended: boolean) => ({
-  ...group,
-  spec: { ...spec, suspended },
-});
+const isSame = (one: Pick<ResourceView, "kind" | "metadata">, other: typeof one): boolean =>
+  one.kind === other.kind &&
+  keyOf(one.metadata.namespace, one.metadata.name) === keyOf(other.metadata.namespace, other.metadata.name);
+
+const groupSchema = z.looseObject({ spec: z.looseObject({}) });
+
+function withSuspended(group: unknown, suspended: boolean) {
+  const { spec, status: _, ...rest } = groupSchema.parse(group);
+  return { ...rest, spec: { ...spec, suspended } };
+}
 
 const missing = (kind: string, name: string): CopepodError =>
   new CopepodError("notFound", `${kind.toLowerCase()} "${name}" does not exist`);
