@@ -22,6 +22,8 @@ session:
     {{- toYaml .Values.sessions.proxy.resources | nindent 4 }}
   agentResources:
     {{- toYaml .Values.sessions.agent.resources | nindent 4 }}
+  allowedMetadata:
+    {{- toYaml .Values.sessions.allowedMetadata | nindent 4 }}
   {{- with .Values.sessions.runtimeClassName }}
   runtimeClassName: {{ . }}
   {{- end }}
