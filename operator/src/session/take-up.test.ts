@@ -78,3 +78,21 @@ describe("a pod that has the name of the one that a session needs", () => {
     assert.deepEqual([said, isEnding, isPublished], [[undefined, undefined], true, false]);
   });
 });
+
+describe("a pod that a webhook changed as it was made", () => {
+  it("is ended, fails its epoch by name, and is never published", async () => {
+    const server = new TestServer(() => Date.UTC(2030, 0, 1));
+    const spec = { group: "helper", key: { kind: "Group" }, wake };
+    await server.create(sessions, { apiVersion, kind: "Session", metadata: place, spec });
+    const leader = new TestLeader(server, 1, new TestClock());
+    const create = server.create.bind(server);
+    server.create = async (resource, { spec: sent, ...pod }) => {
+      const containers = [...Object(sent).containers, { name: "sidecar" }];
+      return await create(resource, { ...pod, spec: { ...Object(sent), containers } });
+    };
+    await leader.reconcile(key);
+    assert.deepEqual(server.list("pods"), []);
+    const { phase, podUid, conditions } = readStatus(server.list("sessions")[0]?.status);
+    assert.deepEqual([phase, podUid, conditions[0]?.reason], ["Failed", undefined, "PodChanged"]);
+  });
+});
