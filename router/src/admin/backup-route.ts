@@ -20,7 +20,8 @@ export interface BackupRoute extends RightsDeps {
 export function addBackupRoute(app: FastifyInstance, { store, folder, authenticate, ...deps }: BackupRoute): void {
   const rights = new Rights(deps);
   let copies = 0;
-  let isSending = false;
+  /** The request whose copy is on its way. */
+  let sending: object | undefined;
   const send = async (caller: Person) => {
     const path = join(folder, `${++copies}.db`);
     const { bytes } = await store.backup(path);
@@ -34,17 +35,17 @@ export function addBackupRoute(app: FastifyInstance, { store, folder, authentica
     const caller = await authenticate(bearerOf(request));
     rights.requireAllRights(caller);
     // Each takes as much room as the queue.
-    if (isSending) throw new CopepodError("conflict", "a copy of the queue is being sent already; try again later");
-    isSending = true;
+    if (sending) throw new CopepodError("conflict", "a copy of the queue is being sent already; try again later");
+    sending = request;
+    const sent = () => {
+      if (sending === request) sending = undefined;
+    };
     try {
       const { bytes, stream } = await send(caller);
-      const sent = () => {
-        isSending = false;
-      };
       stream.once("end", sent).once("close", sent);
       return reply.header("content-type", streamType).header("content-length", bytes).send(stream);
     } catch (error) {
-      isSending = false;
+      sent();
       throw error;
     }
   });
