@@ -340,8 +340,9 @@ function killAt(point: number, when: "before" | "after") {
 async function killedAt(world: World, at: number, when: "before" | "after"): Promise<void> {
   const [session] = await world.sessions(1);
   const killed = killAt(at, when);
-  const first = await world.start({ intercept: killed.intercept });
+  // First of all: else the status Asleep is one more write, or a lost race for one.
   await world.wake(session, 1);
+  const first = await world.start({ intercept: killed.intercept });
   const isAsleep = at > 2;
   if (isAsleep) await world.untilPhase(session, "Awake");
   if (isAsleep) await world.sleep(session);
