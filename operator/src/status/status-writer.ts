@@ -8,7 +8,7 @@ import { conditionsOf, nextConditions, statusPatch, type Verdict } from "./statu
 
 /** Least time between two writes of one status, and between two for the sake of figures alone. */
 const statusIntervalMs = 1_000;
-const figuresIntervalMs = 10_000;
+const figuresIntervalMs = 60_000;
 
 /** Somebody else's object that has a name of ours is in no cache: whether it is gone is looked at after this time. */
 export const conflictCheckMs = 30_000;
