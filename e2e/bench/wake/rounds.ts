@@ -35,12 +35,13 @@ export async function wakeOnce({ installation, system, watcher }: Stage, convers
   return { ...complete(sightings), row, lease, reply };
 }
 
-/** When the runner began the turn, which it does with the rows in its hands. */
+/** When the runner began the turn, which it does with the rows in its hands. The kubelet tells later than the answer comes. */
 async function firstLease(installation: Installation, pod: string): Promise<number> {
   const args = ["logs", pod, `--namespace=${agentsNamespace}`, `--container=${containers.agent}`];
-  const lines = (await installation.ask(...args)).split("\n").filter((line) => line.startsWith("{"));
-  const begun = lines.map((line) => logLine.parse(JSON.parse(line))).find(({ msg }) => msg === "turn begins");
-  if (!begun) throw new Error(`no turn was begun in ${pod}`);
+  const begun = await until(`the log of ${pod} tells of a turn`, async () => {
+    const lines = (await installation.kubectl(args)).output.split("\n").filter((line) => line.startsWith("{"));
+    return lines.map((line) => logLine.parse(JSON.parse(line))).find(({ msg }) => msg === "turn begins");
+  });
   return new Date(begun.time).getTime();
 }
 
