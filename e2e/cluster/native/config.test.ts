@@ -51,8 +51,12 @@ describe("what a node's programs are told", () => {
     assert.match(toml, /bin_dirs = \["\/programs"\]/);
   });
 
-  it("has one class of volumes, which is the default and waits for a pod", () => {
-    assert.equal(addons.filter(({ kind }) => kind === "StorageClass").length, 1);
+  it("has a class of volumes, which is the default and waits for a pod, and one of shared volumes", () => {
+    const classes = addons.filter(({ kind }) => kind === "StorageClass");
+    assert.deepEqual(
+      classes.map((one) => one.metadata.name),
+      ["standard", "shared"],
+    );
     const { metadata, volumeBindingMode } = addon("StorageClass");
     assert.equal(metadata.name, "standard");
     assert.equal(metadata.annotations["storageclass.kubernetes.io/is-default-class"], "true");
