@@ -21,35 +21,32 @@ export const patienceMs = 120_000;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const chart = (name: string): string => join(root, "charts", name);
 
-const podsSchema = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({
-        name: z.string(),
-        namespace: z.string(),
-        uid: z.string(),
-        labels: z.record(z.string(), z.string()).default({}),
-        deletionTimestamp: z.string().optional(),
-      }),
-      status: z.object({
-        phase: z.string().optional(),
-        podIP: z.string().optional(),
-        containerStatuses: z
-          .array(
-            z.object({
-              name: z.string(),
-              ready: z.boolean(),
-              restartCount: z.int(),
-              containerID: z.string().default(""),
-              state: z.object({ running: z.unknown().optional() }),
-            }),
-          )
-          .default([]),
-      }),
-    }),
-  ),
+const podSchema = z.object({
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    uid: z.string(),
+    labels: z.record(z.string(), z.string()).default({}),
+    deletionTimestamp: z.string().optional(),
+  }),
+  status: z.object({
+    phase: z.string().optional(),
+    podIP: z.string().optional(),
+    containerStatuses: z
+      .array(
+        z.object({
+          name: z.string(),
+          ready: z.boolean(),
+          restartCount: z.int(),
+          containerID: z.string().default(""),
+          state: z.object({ running: z.unknown().optional() }),
+        }),
+      )
+      .default([]),
+  }),
 });
-export type SeenPod = z.output<typeof podsSchema>["items"][number];
+const podsSchema = z.object({ items: z.array(podSchema) });
+export type SeenPod = z.output<typeof podSchema>;
 
 /** Copepod in a cluster that was made for it, installed as a person would: images, two charts, kubectl. */
 export class Installation implements AsyncDisposable {
@@ -146,11 +143,20 @@ export class Installation implements AsyncDisposable {
     return await this.pods(systemNamespace, `app.kubernetes.io/component=${component}`);
   }
 
-  /** Kills a program by its container, and waits until it is gone. */
-  async killContainerOf({ metadata, status }: SeenPod, container: string): Promise<void> {
-    const found = status.containerStatuses.find(({ name, state }) => name === container && state.running !== undefined);
-    if (!found) throw new Error(`${container} does not run in ${metadata.name}`);
-    await killContainer(found.containerID);
+  /** Kills a program by its container, and waits until it is gone. It may run before the kubelet says so. */
+  async killContainerOf({ metadata: { namespace, name } }: SeenPod, container: string): Promise<void> {
+    const id = await until(
+      `${container} runs in ${name}`,
+      async () => {
+        const pod = podSchema.parse(
+          JSON.parse(await this.ask("get", "pod", name, `--namespace=${namespace}`, "-ojson")),
+        );
+        const found = pod.status.containerStatuses.find((one) => one.name === container);
+        return found?.state.running !== undefined && found.containerID;
+      },
+      patienceMs,
+    );
+    await killContainer(id);
   }
 
   async systemReady(): Promise<void> {

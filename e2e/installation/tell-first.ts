@@ -27,9 +27,15 @@ export function tellFirst(its: () => Installation): void {
 
     it("shows its session, which sleeps after the idle time and comes back with what it knew", async () => {
       const installation = its();
-      const table = await installation.ask("get", "sessions.copepod.dev", `--namespace=${agentsNamespace}`);
+      const table = await until(
+        "the session is awake",
+        async () => {
+          const text = await installation.ask("get", "sessions.copepod.dev", `--namespace=${agentsNamespace}`);
+          return text.includes("Awake") && text;
+        },
+        patienceMs,
+      );
       assert.match(table, /^NAME +GROUP +PHASE +PENDING +OLDEST +LAST-ACTIVE +REASON +POD +AGE$/m);
-      assert.match(table, /Awake/);
       const [pod] = await installation.sessionPods();
       assert.ok(pod);
       const group = JSON.stringify({ spec: { session: { idleAfter: "1s" } } });
