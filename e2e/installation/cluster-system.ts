@@ -15,6 +15,9 @@ interface Parts {
   readonly token: string;
 }
 
+/** A forward whose other end was killed may be silent for ever. No call of a story is a long poll. */
+const answerWithinMs = 10_000;
+
 /** The admin API of the router in a cluster, as whoever the token belongs to. */
 export function adminThrough(forward: Forward, token: () => string): AdminClient {
   return createClient(adminApi, {
@@ -22,7 +25,8 @@ export function adminThrough(forward: Forward, token: () => string): AdminClient
     token,
     fetch: async (path, init) => {
       try {
-        return await fetch((await forward.url()) + path, init);
+        const signal = AbortSignal.any([AbortSignal.timeout(answerWithinMs), ...(init.signal ? [init.signal] : [])]);
+        return await fetch((await forward.url()) + path, { ...init, signal });
       } catch (error) {
         forward.close();
         throw error;
