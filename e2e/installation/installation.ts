@@ -81,7 +81,8 @@ export class Installation implements AsyncDisposable {
   }
 
   async loadImages(images: readonly string[]): Promise<void> {
-    const args = [join(root, "images/main.ts"), "load", ...images, `--cluster=${this.stage.name}`];
+    // A locked version may be gone from the mirror since; which one it is does not matter here.
+    const args = [join(root, "images/main.ts"), "load", ...images, `--cluster=${this.stage.name}`, "--unlocked"];
     const env = { ...process.env, XDG_STATE_HOME: this.stage.home };
     await outputOf({ program: process.execPath, args, env, tell: true });
   }
