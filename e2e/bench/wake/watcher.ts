@@ -2,16 +2,8 @@ import { Reflectors } from "@copepod/kube/cache/reflectors";
 import type { KubeClient } from "@copepod/kube/client/client";
 import { systemClock } from "@copepod/kube/clock";
 import type { KubeObject, Resource } from "@copepod/kube/object";
+import { pods, sessions } from "@copepod/operator/resources";
 import { z } from "zod";
-
-const pods: Resource = { group: "", version: "v1", kind: "Pod", plural: "pods", namespaced: true };
-const sessions: Resource = {
-  group: "copepod.dev",
-  version: "v1alpha1",
-  kind: "Session",
-  plural: "sessions",
-  namespaced: true,
-};
 
 /** UTC milliseconds at which a watch told of it. Kubernetes' own stamps are whole seconds. */
 export interface Sightings {
